@@ -1,0 +1,50 @@
+"""Atomic files: the old bytes or the new ones, never a mixture, never a stray temporary."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from laconic.base.errors import ResourceError, UsageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to a temporary file beside `path`, flush it to disk, and rename it into place.
+
+    Raises:
+        UsageError: `path` is a folder, or its folder does not exist.
+        ResourceError: the disk is full, or may not be written to; `path` is as it was.
+    """
+    if path.is_dir():
+        raise UsageError("a folder stands where the file should go", where=str(path), hint="name a file inside it")
+    if not path.parent.is_dir():
+        raise UsageError("the folder to write into does not exist", where=str(path.parent), hint="create it first")
+    try:
+        _write_and_rename(path, content)
+    except OSError as cause:
+        what = "the disk is full" if cause.errno in _FULL else f"the file cannot be written: {cause.strerror}"
+        raise ResourceError(what, where=str(path), hint="what stood there before is untouched; free space or choose another folder") from cause
+
+
+def _write_and_rename(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=".laconic-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

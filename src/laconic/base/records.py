@@ -1,0 +1,113 @@
+"""The story of a run as plain values: what the report reads and `results.json` holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from laconic.base.measures import Measure
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A network before or after: what it weighs, scores and costs. `None` where it was not measured.
+
+    `score` is measured on the verdict split, `latency` at batch 1 on one thread.
+    """
+
+    size: Measure
+    score: Measure | None = None
+    latency: Measure | None = None
+    params: int = 0
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the recipe, as it was carried out.
+
+    Args:
+        line: the step as its recipe line, e.g. `prune: {sparsity: 0.9}`.
+        plan: what it decided, one row (column → value) per layer.
+        seconds: wall clock of the step.
+        size: length of the weights-only file after this stage.
+        score: the metric on the *validation* split after this stage.
+    """
+
+    line: str
+    plan: tuple[Mapping[str, Any], ...]
+    seconds: float
+    size: Measure
+    score: Measure | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One tensor of the finished file.
+
+    Args:
+        name: its name in the state dict.
+        shape: its shape.
+        form: how it is held: dense, masked, grid, codebook.
+        nonzero: number of its values that are not zero.
+        values: number of different values that it holds.
+        dense_bytes: its size as the original stored it.
+        bytes: length of its streams in the file.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    form: str
+    nonzero: int
+    values: int
+    dense_bytes: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A whole run. Every figure in `before` and `after` was measured on a saved file that was loaded again."""
+
+    model: str
+    data: str
+    metric: str
+    recipe: str
+    seed: int
+    before: Figures
+    after: Figures
+    stages: tuple[Stage, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    speed_ratio: Measure | None = None
+    speed_line: str = ""
+    parts: Mapping[str, int] = field(default_factory=dict)
+    sha256: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The record as indented JSON; `Record.from_json` reads it back equal."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Record":
+        """The inverse of `to_json`."""
+        fields: dict[str, Any] = json.loads(text)
+        for side in ("before", "after"):
+            fields[side] = _figures(fields[side])
+        fields["stages"] = tuple(_stage(s) for s in fields["stages"])
+        fields["layers"] = tuple(Layer(**{**row, "shape": tuple(row["shape"])}) for row in fields["layers"])
+        fields["speed_ratio"] = _measure(fields["speed_ratio"])
+        fields["warnings"] = tuple(fields["warnings"])
+        return cls(**fields)
+
+
+def _measure(fields: dict[str, Any] | None) -> Measure | None:
+    return None if fields is None else Measure(**fields)
+
+
+def _figures(fields: dict[str, Any]) -> Figures:
+    return Figures(**{**fields, **{name: _measure(fields[name]) for name in ("size", "score", "latency")}})
+
+
+def _stage(fields: dict[str, Any]) -> Stage:
+    return Stage(**{**fields, "plan": tuple(fields["plan"]), "size": Measure(**fields["size"]), "score": _measure(fields["score"])})
