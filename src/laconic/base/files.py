@@ -26,7 +26,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         _write_and_rename(path, content)
     except OSError as cause:
         what = "the disk is full" if cause.errno in _FULL else f"the file cannot be written: {cause.strerror}"
-        raise ResourceError(what, where=str(path), hint="what stood there before is untouched; free space or choose another folder") from cause
+        raise ResourceError(
+            what, where=str(path), hint="what stood there before is untouched; free space or choose another folder"
+        ) from cause
 
 
 def _write_and_rename(path: Path, content: bytes) -> None:
