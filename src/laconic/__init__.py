@@ -1,1 +1,68 @@
-"""laconic: the smallest and fastest network that meets a budget, in one file that really is that small."""
+"""laconic: the smallest and fastest network that meets a budget, in one file that really is that small.
+
+Everything is imported when it is first used, so `import laconic` costs nothing and running a file never needs torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from laconic.api import Result, compress
+    from laconic.datasets import Data, from_arrays, load_data
+    from laconic.graph.restore import load_into
+    from laconic.methods.distill import Distill
+    from laconic.methods.finetune import Finetune
+    from laconic.methods.fold import Fold
+    from laconic.methods.prune import Prune
+    from laconic.methods.share import Share
+    from laconic.recipe import Recipe
+    from laconic.runtime import load
+    from laconic.train import Task, Training
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Data": "laconic.datasets",
+    "Distill": "laconic.methods.distill",
+    "Finetune": "laconic.methods.finetune",
+    "Fold": "laconic.methods.fold",
+    "Prune": "laconic.methods.prune",
+    "Recipe": "laconic.recipe",
+    "Result": "laconic.api",
+    "Share": "laconic.methods.share",
+    "Task": "laconic.train",
+    "Training": "laconic.train",
+    "compress": "laconic.api",
+    "from_arrays": "laconic.datasets",
+    "load": "laconic.runtime",
+    "load_data": "laconic.datasets",
+    "load_into": "laconic.graph.restore",
+}
+
+__all__ = [  # noqa: RUF022  in the order of use
+    "compress",
+    "Result",
+    "load",
+    "load_into",
+    "Data",
+    "from_arrays",
+    "load_data",
+    "Prune",
+    "Share",
+    "Fold",
+    "Finetune",
+    "Distill",
+    "Recipe",
+    "Task",
+    "Training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'laconic' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -81,6 +81,7 @@ class Record:
     speed_line: str = ""
     parts: Mapping[str, int] = field(default_factory=dict)
     sha256: str = ""
+    weights_only: Measure | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -96,7 +97,8 @@ class Record:
             fields[side] = _figures(fields[side])
         fields["stages"] = tuple(_stage(s) for s in fields["stages"])
         fields["layers"] = tuple(Layer(**{**row, "shape": tuple(row["shape"])}) for row in fields["layers"])
-        fields["speed_ratio"] = _measure(fields["speed_ratio"])
+        for name in ("speed_ratio", "weights_only"):
+            fields[name] = _measure(fields[name])
         fields["warnings"] = tuple(fields["warnings"])
         return cls(**fields)
 

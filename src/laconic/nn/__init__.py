@@ -1,0 +1,6 @@
+"""Weights in torch: which ones there are, and how a Form is held while it trains."""
+
+from laconic.nn.holding import Held, hold
+from laconic.nn.weights import matching, weights
+
+__all__ = ["Held", "hold", "matching", "weights"]

@@ -1,0 +1,6 @@
+"""Run a `.lac` file, and clock it. No torch on this floor or below it."""
+
+from laconic.runtime.latency import interleave
+from laconic.runtime.session import Session, load
+
+__all__ = ["Session", "interleave", "load"]

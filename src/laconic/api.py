@@ -1,0 +1,81 @@
+"""What `import laconic` offers: compress a model, save the file, load it back."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+from torch import nn
+
+from laconic.artifact import write
+from laconic.base.progress import Progress, silent
+from laconic.base.records import Record
+from laconic.datasets.data import Data
+from laconic.methods.step import Step
+from laconic.recipe import Recipe, Run, run
+from laconic.recipe.text import load_recipe
+from laconic.report import render, summary
+from laconic.train import Task, classification
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A compressed network: print it for a table, show it in a notebook for the report, save it for the file."""
+
+    run: Run
+
+    @property
+    def model(self) -> nn.Module:
+        """The compressed network as a plain torch model."""
+        return self.run.network.module
+
+    @property
+    def record(self) -> Record:
+        """Everything that was measured."""
+        return self.run.record
+
+    def save(self, path: str | Path, weights_only: bool = False) -> Path:
+        """Write the `.lac` file, verified before it is put in place.
+
+        Raises:
+            UsageError, ResourceError: `path` cannot be written; what stood there is untouched.
+        """
+        write(Path(path), self.run.artifact, weights_only)
+        return Path(path)
+
+    def __str__(self) -> str:
+        console = Console(file=StringIO(), width=110)
+        console.print(summary(self.record))
+        return console.file.getvalue()  # type: ignore[attr-defined]
+
+    def _repr_html_(self) -> str:
+        return render(self.record)
+
+
+def compress(
+    model: nn.Module,
+    data: Data,
+    recipe: Recipe | Iterable[Step] | str,
+    *,
+    seed: int = 0,
+    task: Task = classification,
+    name: str = "",
+    progress: Progress = silent,
+) -> Result:
+    """Make a trained model small.
+
+    Args:
+        model: a trained model; it is not touched.
+        data: the splits; the test split is read once, for the verdict.
+        recipe: steps in their order, a `Recipe`, or the name of a preset or of a YAML file.
+        seed: of everything drawn at random, where `recipe` is a list of steps.
+        task: loss and score; classification unless you bring your own.
+        name: of the model, in the report.
+        progress: is told how far the work is.
+
+    Raises:
+        RecipeError: an order of steps that cannot run. ModelError, DataError: model and data do not fit each other.
+    """
+    chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe if isinstance(recipe, Recipe) else Recipe(tuple(recipe), seed)
+    return Result(run(model, data, chosen, task=task, name=name or type(model).__name__, progress=progress))

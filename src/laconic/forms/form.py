@@ -1,0 +1,176 @@
+"""The Forms: four ways to hold one weight as integers and a small table.
+
+Every Form answers the same three questions, and nothing downstream asks more:
+
+    form.array()   the weight itself
+    form.integers  what an entropy coder codes, one integer a weight; None for a dense weight
+    form.table     the values that the integers speak of, one-dimensional
+
+    kind      integers             table                  array
+    dense     –                    all values             table
+    masked    1 where kept         the kept values        table at the kept places, 0 elsewhere
+    grid      multiples of a step  one step, or one a     integers × step
+                                   row of axis 0
+    codebook  places in the table  the shared values      table[integers]
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from laconic.base.errors import ArtifactError
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """A weight of `shape`, held as integers (of that shape) and a one-dimensional table."""
+
+    kind: ClassVar[str]
+    shape: tuple[int, ...]
+    integers: np.ndarray | None
+    table: np.ndarray
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the weight's values."""
+        return self.table.dtype
+
+    @property
+    def size(self) -> int:
+        """How many weights are held."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def array(self) -> np.ndarray:
+        """The weight, a new array of `shape`."""
+        raise NotImplementedError
+
+
+class Dense(Form):
+    """Every value as it is.
+
+    >>> Dense.of(np.float32([[1, 2]])).array()
+    array([[1., 2.]], dtype=float32)
+    """
+
+    kind = "dense"
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Dense":
+        """Hold `array` as it is."""
+        return cls(array.shape, None, np.ascontiguousarray(array).reshape(-1))
+
+    def array(self) -> np.ndarray:
+        return self.table.reshape(self.shape).copy()
+
+
+class Masked(Form):
+    """Some weights kept, all others zero.
+
+    >>> Masked.of(np.float32([0, 3, 0, 4])).table
+    array([3., 4.], dtype=float32)
+    """
+
+    kind = "masked"
+
+    @classmethod
+    def of(cls, array: np.ndarray, mask: np.ndarray | None = None) -> "Masked":
+        """Keep `array` where `mask` is true (default: where its bits are not all zero, so that -0.0 is kept too)."""
+        kept = nonzero_bits(array) if mask is None else mask
+        return cls(array.shape, kept.astype(np.uint8), np.ascontiguousarray(array)[kept])
+
+    @property
+    def mask(self) -> np.ndarray:
+        """True where the weight is kept, of `shape`."""
+        assert self.integers is not None
+        return self.integers.astype(bool)
+
+    def array(self) -> np.ndarray:
+        weight = np.zeros(self.shape, self.dtype)
+        weight[self.mask] = self.table
+        return weight
+
+
+class Grid(Form):
+    """Integer multiples of a step: one step for the tensor, or one a row of its first axis.
+
+    >>> Grid((2,), np.array([-3, 2]), np.float32([0.5])).array()
+    array([-1.5,  1. ], dtype=float32)
+    """
+
+    kind = "grid"
+
+    def array(self) -> np.ndarray:
+        assert self.integers is not None
+        along = (-1,) + (1,) * (len(self.shape) - 1)
+        steps = self.table if len(self.table) == 1 else self.table.reshape(along)
+        return (self.integers.astype(self.dtype) * steps).astype(self.dtype).reshape(self.shape)
+
+
+class Codebook(Form):
+    """Shared values (Han 2016): each weight names its entry in a table. Pruned weights name an entry that is zero.
+
+    >>> Codebook((3,), np.array([0, 1, 1]), np.float32([0, 2.5])).array()
+    array([0. , 2.5, 2.5], dtype=float32)
+    """
+
+    kind = "codebook"
+
+    def array(self) -> np.ndarray:
+        assert self.integers is not None
+        return self.table[self.integers.astype(np.int64)].reshape(self.shape)
+
+
+KINDS: dict[str, type[Form]] = {form.kind: form for form in (Dense, Masked, Grid, Codebook)}
+
+
+def rebuild(kind: str, shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> Form:
+    """The Form of these parts, after checking that they fit each other (they may come from a stranger's file).
+
+    Raises:
+        ArtifactError: the table's length or an integer is not what `kind` and `shape` allow.
+    """
+    expected = int(np.prod(shape, dtype=np.int64))
+    if integers is not None:
+        _check(integers.size == expected, kind, f"{expected} integers for shape {shape}, got {integers.size}")
+        integers = integers.reshape(shape)
+    _CHECKS[kind](shape, integers, table)
+    return KINDS[kind](shape, integers, table)
+
+
+def _check(holds: bool, kind: str, what: str) -> None:
+    if not holds:
+        raise ArtifactError(f"a {kind} weight needs {what}", hint="the file is damaged or was not written by laconic")
+
+
+def _check_dense(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
+    _check(integers is None and len(table) == np.prod(shape, dtype=np.int64), "dense", f"as many values as shape {shape} has places")
+
+
+def _check_masked(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
+    _check(integers is not None and bool(np.isin(integers, (0, 1)).all()), "masked", "a mask of zeros and ones")
+    assert integers is not None
+    _check(len(table) == int(integers.sum()), "masked", "one value for each kept place")
+
+
+def _check_grid(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
+    rows = shape[0] if shape else 1
+    _check(integers is not None and len(table) in (1, rows), "grid", f"1 or {rows} steps, got {len(table)}")
+
+
+def _check_codebook(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
+    inside = integers is not None and (integers.size == 0 or (integers.min() >= 0 and integers.max() < len(table)))
+    _check(inside, "codebook", f"integers below its {len(table)} entries")
+
+
+_CHECKS = {"dense": _check_dense, "masked": _check_masked, "grid": _check_grid, "codebook": _check_codebook}
+
+
+def nonzero_bits(array: np.ndarray) -> np.ndarray:
+    """Mask of the values whose bits are not all zero: everything but +0."""
+    return bits(array) != 0
+
+
+def bits(array: np.ndarray) -> np.ndarray:
+    """The values' bit patterns as unsigned integers of the same width and shape."""
+    return np.ascontiguousarray(array).view(np.dtype(f"u{array.dtype.itemsize}")).reshape(array.shape)

@@ -1,0 +1,110 @@
+"""Take a model's graph out of torch: an ONNX skeleton without weights, small enough to travel in every file.
+
+The weights become graph *inputs* before the graph is simplified, so that nothing can be folded into them: every name and
+every bit of the state dict survives, and the graph still runs as fast as one that was optimised with its weights.
+"""
+
+import copy
+
+import onnx
+import torch
+from torch import nn
+
+from laconic.graph.trace import quiet, refused
+
+OPSET = 20
+INPUT, OUTPUT = "input", "output"
+
+
+def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
+    """The model's forward pass as a serialised ONNX graph whose weights are inputs, named as in the state dict.
+
+    Args:
+        model: plain (no parametrizations); it is copied and put in evaluation mode.
+        sample_shape: one input without the batch axis; the batch stays free.
+
+    Raises:
+        ExportError: the graph depends on data, or uses what ONNX has no word for.
+    """
+    from onnxscript import optimizer
+
+    traced = _trace(copy.deepcopy(model).cpu().eval(), sample_shape)
+    skeleton = _strip_weights(traced, set(model.state_dict()))
+    with quiet():
+        optimizer.optimize(skeleton, onnx_shape_inference=False)
+    _clean(skeleton)
+    return skeleton.SerializeToString(deterministic=True)
+
+
+def _trace(model: nn.Module, sample_shape: tuple[int, ...]) -> onnx.ModelProto:
+    example = torch.zeros(2, *sample_shape)  # torch treats a batch of one as a constant
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                model,
+                (example,),
+                dynamo=True,
+                optimize=False,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            )
+    except Exception as cause:
+        raise refused(cause) from cause
+    assert program is not None
+    return program.model_proto
+
+
+def _strip_weights(model: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:
+    """Turn the initializers that are state-dict tensors into inputs; small constants of the graph itself stay."""
+    graph = model.graph
+    used = {name for node in graph.node for name in node.input}
+    for weight in [w for w in graph.initializer if w.name in names]:
+        if weight.name in used:
+            graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims)))
+        graph.initializer.remove(weight)
+    return model
+
+
+def _clean(model: onnx.ModelProto) -> None:
+    """Remove all that does not compute: documentation, metadata, node names, value infos, who made it."""
+    for field in ("producer_name", "producer_version", "doc_string", "domain", "functions", "metadata_props"):
+        model.ClearField(field)
+    model.graph.ClearField("value_info")
+    model.graph.ClearField("doc_string")
+    model.graph.ClearField("metadata_props")
+    model.graph.name = "g"
+    for node in model.graph.node:
+        for field in ("name", "doc_string", "metadata_props"):
+            node.ClearField(field)
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.ClearField("doc_string")
+        value.ClearField("metadata_props")
+    used = {node.domain for node in model.graph.node}
+    for entry in [e for e in model.opset_import if e.domain not in used]:
+        model.opset_import.remove(entry)
+    _rename_values(model.graph)
+
+
+def _rename_values(graph: onnx.GraphProto) -> None:
+    """Give inner values short names (a, b, … in base 36): names are a third of a small graph."""
+    fixed = {v.name for v in (*graph.input, *graph.output)}
+    short: dict[str, str] = {"": ""}
+    for name in [*(w.name for w in graph.initializer), *(n for node in graph.node for n in node.output)]:
+        if name not in fixed and name not in short:
+            short[name] = _fresh(len(short), fixed)
+    for weight in graph.initializer:
+        weight.name = short.get(weight.name, weight.name)
+    for node in graph.node:
+        node.input[:] = [short.get(n, n) for n in node.input]
+        node.output[:] = [short.get(n, n) for n in node.output]
+
+
+def _fresh(number: int, taken: set[str]) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits if digits not in taken else f"_{digits}"

@@ -1,0 +1,89 @@
+"""Learn from a teacher's soft targets (Hinton, Vinyals & Dean 2015, "Distilling the Knowledge in a Neural Network", §2).
+
+    L = H(y, P_S) + λ · τ² · H(P_T^τ, P_S^τ),   P^τ = softmax(a / τ)
+
+The factor τ² keeps the two gradients in proportion when the temperature changes. Here the cross-entropy of the softened
+outputs is written as the Kullback-Leibler divergence, which differs by the teacher's own entropy, a constant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from laconic.base.errors import RecipeError
+from laconic.graph.network import Network
+from laconic.methods.step import KEEPS, Context, Plan, Step
+from laconic.train import Training
+from laconic.train.fit import fit
+from laconic.train.loop import BatchLoss
+from laconic.zoo.checkpoint import load_weights
+from laconic.zoo.reference import build_model
+
+
+@dataclass(frozen=True)
+class Distill(Training, Step):
+    """Train with the soft targets of a teacher, beside the labels.
+
+    Args:
+        temperature: τ, softens both outputs.
+        weight: λ, of the teacher's term beside the labels' term of weight 1.
+        labels: False leaves the labels out; the teacher alone speaks.
+        teacher: "original" (the model as it came) or a model reference such as `zoo:resnet56`.
+        teacher_weights: checkpoint of a referenced teacher.
+
+    >>> print(Distill(epochs=3, temperature=6.0))
+    distill: {epochs: 3, temperature: 6.0}
+    """
+
+    takes: ClassVar[Mapping[str, str]] = KEEPS
+
+    temperature: float = 4.0
+    weight: float = 1.0
+    labels: bool = True
+    teacher: str = "original"
+    teacher_weights: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.temperature <= 0 or self.weight < 0:
+            raise RecipeError(
+                f"temperature must be positive and weight not negative, got {self.temperature} and {self.weight}", where="distill"
+            )
+
+    def plan(self, network: Network, context: Context) -> Plan:
+        term = f"{self.weight:g} · {self.temperature:g}² · H(teacher, student; τ = {self.temperature:g})"
+        loss = f"H(labels, student) + {term}" if self.labels else term
+        return Plan(({"teacher": self.teacher, "epochs": self.epochs, "lr": self.lr, "loss": loss},))
+
+    def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        teacher = self._teacher(context).eval().requires_grad_(False)
+        return fit(network, self._loss(teacher, context), self, context.data, context.generator("distill"), context.progress, "distill")
+
+    def _teacher(self, context: Context) -> nn.Module:
+        if self.teacher == "original":
+            return context.original
+        shape, classes = context.data.preprocessing.shape, len(context.data.classes) or None
+        model = build_model(self.teacher, classes=classes, sample_shape=shape)
+        return load_weights(model, self.teacher_weights) if self.teacher_weights else model
+
+    def _loss(self, teacher: nn.Module, context: Context) -> BatchLoss:
+        def loss(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            outputs = model(inputs)
+            with torch.no_grad():
+                wanted = teacher(inputs)
+            taught = self.weight * soft_targets(outputs, wanted, self.temperature)
+            return taught + context.task.loss(outputs, targets) if self.labels else taught
+
+        return loss
+
+
+def soft_targets(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+    """τ² · KL(P_T^τ ‖ P_S^τ) of logits `(n, classes)`, averaged over the batch, in nats."""
+    divergence = F.kl_div(
+        F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1), reduction="batchmean", log_target=True
+    )
+    return temperature**2 * divergence

@@ -1,0 +1,32 @@
+"""Train on the labels, with every weight held in its Form.
+
+Zeros stay zero and shared weights move together: the gradient of a shared value is the sum over its cluster
+(Han, Mao & Dally 2016, "Deep Compression", §3, eq. 3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from laconic.graph.network import Network
+from laconic.methods.step import KEEPS, Context, Plan, Step
+from laconic.train import Training
+from laconic.train.fit import fit
+from laconic.train.loop import from_task
+
+
+@dataclass(frozen=True)
+class Finetune(Training, Step):
+    """Train for some epochs. Fields are those of `Training`.
+
+    >>> print(Finetune(epochs=2, lr=0.001))
+    finetune: {epochs: 2, lr: 0.001}
+    """
+
+    takes: ClassVar[Mapping[str, str]] = KEEPS
+
+    def plan(self, network: Network, context: Context) -> Plan:
+        return Plan(({"epochs": self.epochs, "lr": self.lr, "loss": "labels"},))
+
+    def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        return fit(network, from_task(context.task.loss), self, context.data, context.generator("finetune"), context.progress, "finetune")

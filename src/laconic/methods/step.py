@@ -1,0 +1,140 @@
+"""What every method is: a frozen dataclass that first plans and then applies.
+
+    plan   = Prune(sparsity=0.9).plan(network, context)     reads, decides, prints itself
+    network = Prune(sparsity=0.9).apply(network, plan, context)
+
+Which order of steps is legal is computed from `takes`: what a step makes of a weight that is held in a given Form.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from laconic.base.progress import Progress, silent
+from laconic.base.seeds import derive
+from laconic.datasets.data import Data
+from laconic.graph.network import Network
+from laconic.train.task import Task, classification
+
+KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What a step may use beside the network.
+
+    Args:
+        data: the splits.
+        task: loss and score.
+        original: the user's model, for steps that learn from it.
+        seed: of this step.
+        progress: is told how far the step is.
+    """
+
+    data: Data
+    original: nn.Module
+    task: Task = classification
+    seed: int = 0
+    progress: Progress = silent
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A generator of its own for each purpose, the same for the same seed."""
+        return torch.Generator().manual_seed(derive(self.seed, purpose))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step decided: one row a layer, every row with the same columns. Prints itself as a table.
+
+    >>> print(Plan(({"layer": "fc1", "sparsity": 0.9},)))
+    layer  sparsity
+    fc1         0.9
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "nothing to do"
+        lines = [list(self.rows[0]), *([_cell(value) for value in row.values()] for row in self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        return "\n".join(
+            "  ".join(_align(cell, width, i) for i, (cell, width) in enumerate(zip(line, widths, strict=True))) for line in lines
+        )
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _align(cell: str, width: int, column: int) -> str:
+    return cell.ljust(width) if column == 0 else cell.rjust(width)
+
+
+@dataclass(frozen=True)
+class Step(ABC):
+    """One verb of a recipe. Its fields are its recipe line.
+
+    `takes` maps the Form kinds that the step can work on to what it makes of them.
+    """
+
+    takes: ClassVar[Mapping[str, str]]
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+    @abstractmethod
+    def plan(self, network: Network, context: Context) -> Plan:
+        """Decide, layer by layer; nothing is changed."""
+
+    @abstractmethod
+    def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        """Do what was planned; returns a new network, `network` stays as it is."""
+
+    def touches(self, names: list[str]) -> list[str]:
+        """Which of these weights the step works on: all, unless it has patterns."""
+        return names
+
+    def everywhere(self) -> bool:
+        """Whether that is all of them, whatever their names."""
+        return True
+
+    @classmethod
+    def word(cls) -> str:
+        """The word of this step in a recipe: its class name in kebab case."""
+        return cls.__name__.lower()
+
+    def said(self) -> dict[str, Any]:
+        """The fields as they stand in a recipe: those that differ from their defaults, and always the first."""
+        return said(self)
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}: {_inline(value)}" for name, value in self.said().items())
+        return f"{self.word()}: {{{said}}}"
+
+    def __call__(self, model: nn.Module | Network, data: Data, *, task: Task = classification, seed: int = 0) -> Network:
+        """Plan and apply in one go, outside any recipe."""
+        network = model if isinstance(model, Network) else Network(model)
+        context = Context(data, network.module, task, seed)
+        return self.apply(network, self.plan(network, context), context)
+
+
+def said(value: Any) -> dict[str, Any]:
+    """A dataclass as its recipe says it; what it leaves out are defaults."""
+    first, *_ = fields(value) or (None,)
+    mine = {f.name: (getattr(value, f.name), f.default, f is first) for f in fields(value)}
+    return {name: _plain(v) for name, (v, default, leads) in mine.items() if v != default or (leads and v is not None)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return said(value) if is_dataclass(value) else value
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k}: {_inline(v)}" for k, v in value.items()) + "}"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,177 @@
+"""Hold Forms while a model trains: zeros stay zero, and weights that share a value keep sharing it.
+
+A held model is a *copy* with one parametrization a Form. What trains is the Form's table: the centroids of a codebook
+(gradient = sum over the cluster, Han 2016 §3), the steps of a grid, the kept values of a mask. A parametrised module
+cannot be copied or pickled safely, so it never leaves this file's `Held`: `release` gives a plain model and Forms back.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from laconic.forms import Codebook, Form, Grid, Masked
+from laconic.nn.weights import to_numpy, to_torch
+
+
+class Holder(nn.Module):
+    """A parametrization from the trained tensor to the weight, and back to a Form."""
+
+    def form(self, trained: torch.Tensor) -> Form:
+        """The Form of the weight, given the parameter that was trained."""
+        raise NotImplementedError
+
+
+class MaskedWeight(Holder):
+    """weight × mask. The mask may be tightened while the model trains (gradual pruning)."""
+
+    mask: torch.Tensor
+
+    def __init__(self, form: Masked) -> None:
+        super().__init__()
+        self.register_buffer("mask", to_torch(form.mask))
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight * self.mask
+
+    def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight
+
+    def form(self, trained: torch.Tensor) -> Masked:
+        return Masked.of(to_numpy(trained), to_numpy(self.mask))
+
+
+class CodebookWeight(Holder):
+    """table[integers]; the table is the parameter. An entry that is zero at the start stays zero."""
+
+    integers: torch.Tensor
+    free: torch.Tensor
+    table: torch.Tensor
+
+    def __init__(self, form: Codebook) -> None:
+        super().__init__()
+        assert form.integers is not None
+        self.register_buffer("integers", torch.from_numpy(form.integers.astype(np.int64)))
+        self.register_buffer("table", to_torch(form.table))
+        self.register_buffer("free", self.table != 0)
+
+    def forward(self, table: torch.Tensor) -> torch.Tensor:
+        return _lookup(table * self.free, self.integers)
+
+    def right_inverse(self, _: torch.Tensor) -> torch.Tensor:
+        return self.table.clone()
+
+    def form(self, trained: torch.Tensor) -> Codebook:
+        return Codebook(tuple(self.integers.shape), to_numpy(self.integers), to_numpy(trained * self.free))
+
+
+class GridWeight(Holder):
+    """integers × step; the steps are the parameter."""
+
+    integers: torch.Tensor
+    steps: torch.Tensor
+
+    def __init__(self, form: Grid) -> None:
+        super().__init__()
+        assert form.integers is not None
+        self.register_buffer("integers", torch.from_numpy(form.integers.astype(np.int64)))
+        self.register_buffer("steps", to_torch(form.table))
+
+    def forward(self, steps: torch.Tensor) -> torch.Tensor:
+        along = (-1,) + (1,) * (self.integers.ndim - 1)
+        return self.integers.to(steps.dtype) * (steps if len(steps) == 1 else steps.reshape(along))
+
+    def right_inverse(self, _: torch.Tensor) -> torch.Tensor:
+        return self.steps.clone()
+
+    def form(self, trained: torch.Tensor) -> Grid:
+        return Grid(tuple(self.integers.shape), to_numpy(self.integers), to_numpy(trained))
+
+
+HOLDERS: dict[str, Callable[..., Holder]] = {
+    Masked.kind: MaskedWeight,
+    Codebook.kind: CodebookWeight,
+    Grid.kind: GridWeight,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A training copy of `plain` whose weights cannot leave their Forms."""
+
+    module: nn.Module
+    plain: nn.Module
+    names: tuple[str, ...]
+
+    def tighten(self, name: str, mask: np.ndarray) -> None:
+        """Replace the mask of the masked weight `name`; optimiser state and values stay."""
+        holder, _ = self._holder(name)
+        assert isinstance(holder, MaskedWeight)
+        holder.mask.copy_(torch.from_numpy(mask))
+
+    def value(self, name: str) -> np.ndarray:
+        """The weight `name` as the forward pass sees it now."""
+        owner, attribute = _owner(self.module, name)
+        return to_numpy(getattr(owner, attribute))
+
+    @torch.no_grad()
+    def release(self) -> tuple[nn.Module, dict[str, Form]]:
+        """A plain model with the trained values, and the Forms that describe it bit for bit."""
+        model = copy.deepcopy(self.plain)
+        held = dict(self.module.named_parameters(remove_duplicate=False)) | dict(self.module.named_buffers(remove_duplicate=False))
+        forms: dict[str, Form] = {}
+        for name, tensor in (dict(model.named_parameters()) | dict(model.named_buffers())).items():
+            if name in self.names:
+                holder, trained = self._holder(name)
+                forms[name] = holder.form(trained)
+                tensor.copy_(to_torch(forms[name].array()))
+            else:
+                tensor.copy_(held[name])
+        return model.train(self.plain.training), forms
+
+    def _holder(self, name: str) -> tuple[Holder, torch.Tensor]:
+        owner, attribute = _owner(self.module, name)
+        chain = owner.get_submodule(f"parametrizations.{attribute}")
+        holder, trained = chain.get_submodule("0"), chain.get_parameter("original")
+        assert isinstance(holder, Holder)
+        return holder, trained
+
+
+def hold(model: nn.Module, forms: Mapping[str, Form]) -> Held:
+    """A copy of `model` in which each weight named in `forms` trains inside its Form; `model` is not touched."""
+    held = copy.deepcopy(model)
+    for name, form in forms.items():
+        owner, attribute = _owner(held, name)
+        holder = HOLDERS[form.kind](form).to(next(owner.parameters()).device)
+        # unsafe: the parameter is the table, whose shape is not the weight's
+        parametrize.register_parametrization(owner, attribute, holder, unsafe=True)
+    return Held(held, copy.deepcopy(model), tuple(forms))
+
+
+def _owner(model: nn.Module, name: str) -> tuple[nn.Module, str]:
+    path, _, attribute = name.rpartition(".")
+    return model.get_submodule(path), attribute
+
+
+class _Lookup(torch.autograd.Function):
+    """table[integers] whose backward is one pass of bincount; torch's own scatters serially and is ten times slower."""
+
+    @staticmethod
+    def forward(ctx, table: torch.Tensor, integers: torch.Tensor) -> torch.Tensor:  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(integers)
+        ctx.entries = len(table)
+        return table[integers]
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[no-untyped-def]
+        (integers,) = ctx.saved_tensors
+        sums = torch.bincount(integers.reshape(-1), gradient.reshape(-1), minlength=ctx.entries)
+        return sums.to(gradient.dtype), None
+
+
+def _lookup(table: torch.Tensor, integers: torch.Tensor) -> torch.Tensor:
+    return _Lookup.apply(table, integers)  # type: ignore[no-untyped-call]

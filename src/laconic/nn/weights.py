@@ -1,0 +1,63 @@
+"""Which tensors of a model are weights, and which of them a pattern names."""
+
+import fnmatch
+from collections.abc import Mapping
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from laconic.base.errors import RecipeError
+
+Value = TypeVar("Value")
+
+
+def weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Name → parameter of every weight that a method may press: floating, of two or more axes, tied ones once.
+
+    Biases and normalisation parameters are left out: they are few, and errors in them cost most.
+
+    >>> list(weights(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))))
+    ['0.weight']
+    """
+    return {name: p for name, p in model.named_parameters() if p.ndim >= 2 and p.is_floating_point() and p.numel() > 0}
+
+
+def matching(names: list[str], wanted: Value | Mapping[str, Value], field: str) -> dict[str, Value]:
+    """Weight name → value, where `wanted` is one value for all, or a table pattern → value (the first match counts).
+
+    A pattern such as `conv*` is matched against the weight's name, with and without its last part (`conv1.weight`, `conv1`).
+
+    Raises:
+        RecipeError: a pattern that names no weight.
+    """
+    if not isinstance(wanted, Mapping):
+        return dict.fromkeys(names, wanted)
+    for pattern in wanted:
+        if not any(_fits(name, pattern) for name in names):
+            known = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+            raise RecipeError(f"{field}: no weight is called {pattern!r}", hint=f"weights: {known}")
+    first = {name: next((p for p in wanted if _fits(name, p)), None) for name in names}
+    return {name: wanted[pattern] for name, pattern in first.items() if pattern is not None}
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.rpartition(".")[0], pattern)
+
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """The tensor's values as an array of the same type; bfloat16 becomes ml_dtypes' bfloat16, bit for bit."""
+    tensor = tensor.detach().cpu().contiguous()
+    if tensor.dtype == torch.bfloat16:
+        import ml_dtypes  # comes with onnx
+
+        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy().copy()
+
+
+def to_torch(array: np.ndarray) -> torch.Tensor:
+    """The inverse of `to_numpy`."""
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+    return torch.from_numpy(np.array(array))  # a copy of the same shape; ascontiguousarray would make scalars one-dimensional

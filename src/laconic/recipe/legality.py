@@ -1,0 +1,39 @@
+"""Which order of steps is legal: computed from the Forms that each step takes and what it makes of them."""
+
+from collections.abc import Sequence
+
+from laconic.base.errors import RecipeError
+from laconic.methods.step import Step
+
+
+def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> None:
+    """Refuse an order of steps that cannot run, before anything is trained.
+
+    Args:
+        steps: in their order.
+        names: of the model's weights; without them, only what is wrong for every model is refused.
+
+    Raises:
+        RecipeError: a step meets weights in a Form that it cannot take, or a pattern names no weight.
+    """
+    states = {name: {"dense"} for name in names} if names is not None else {"every weight": {"dense"}}
+    blame: dict[str, str] = dict.fromkeys(states, "the model as it came")
+    for number, step in enumerate(steps, 1):
+        touched = step.touches(list(names)) if names is not None else states
+        for name in touched:
+            taken = states[name] & step.takes.keys()
+            if not taken:
+                raise _refusal(number, step, name, states[name], blame[name])
+            left = states[name] if names is None and not step.everywhere() else set()
+            states[name] = {step.takes[kind] for kind in taken} | left
+            if states[name] != taken:
+                blame[name] = f"step {number} ({step.word()})"
+
+
+def _refusal(number: int, step: Step, name: str, kinds: set[str], blame: str) -> RecipeError:
+    wanted, found = " or ".join(step.takes), " or ".join(sorted(kinds))
+    return RecipeError(
+        f"{step.word()} takes {wanted} weights, and {name} is {found} after {blame}",
+        where=f"step {number}: {step}",
+        hint=f"put {step.word()} before {blame}, or leave one of them out",
+    )

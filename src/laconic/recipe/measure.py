@@ -1,0 +1,121 @@
+"""The verdict: two networks measured as their files load, side by side."""
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from laconic.artifact import Artifact, layout
+from laconic.artifact.layout import TensorEntry
+from laconic.base.errors import ModelError
+from laconic.base.measures import Measure, machine, timing
+from laconic.base.records import Figures, Layer
+from laconic.datasets.data import Data
+from laconic.forms import Form
+from laconic.forms.form import bits
+from laconic.profile import count
+from laconic.runtime import Session
+from laconic.runtime.latency import clock, ratio
+from laconic.train import Runner, Task, as_runner, evaluate
+
+REPEATS = 50
+SAME_SPEED = 0.05  # closer than this to 1 is called the same
+LIBRARIES = ("laconic", "torch", "numpy", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True, eq=False)
+class Runnable:
+    """A network and the artifact that its file holds; without a graph it is measured through the user's class."""
+
+    module: nn.Module
+    artifact: Artifact
+
+    def runner(self) -> Runner:
+        """The session of the file, or the class."""
+        return as_runner(self.module) if self.artifact.graph is None else Session(self.artifact)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Before and after, measured in one go."""
+
+    before: Figures
+    after: Figures
+    speed_ratio: Measure
+    speed_line: str
+    layers: tuple[Layer, ...]
+    parts: Mapping[str, int]
+
+
+def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task: Task) -> Comparison:
+    """Size, score and latency of both, the latencies interleaved. This is the one place that reads the test split."""
+    runners = {"before": before.runner(), "after": after.runner()}
+    sample = data.preprocessing.apply(data.test.inputs[:1])
+    times = clock({name: lambda run=run: run(sample) for name, run in runners.items()}, REPEATS)  # type: ignore[misc]
+    speed = ratio(times["before"], times["after"], "original against file, interleaved, batch 1, one thread")
+    raw = sum(form.array().nbytes for form in _distinct(before.artifact).values())
+    sizes = {
+        "before": Measure(raw, "bytes", "all tensors of the original, as they lie in memory"),
+        "after": Measure(len(content), "bytes", "length of the file"),
+    }
+    scored = {name: evaluate(run, data.test, data.preprocessing, task, f"{name}, test split") for name, run in runners.items()}
+    clocked = {name: timing(ms, "ms", "batch 1, one thread, interleaved") for name, ms in times.items()}
+    costs = {name: _costs(side.module, data) for name, side in (("before", before), ("after", after))}
+    figures = {name: Figures(sizes[name], scored[name], clocked[name], *costs[name]) for name in runners}
+    found = layout(content)
+    rows = _layer_rows(after.artifact, found.entries)
+    line = speed_line(speed, [row.form for row in rows], engine="ONNX Runtime" if after.artifact.graph else "torch")
+    return Comparison(figures["before"], figures["after"], speed, line, rows, found.sections)
+
+
+def speed_line(speed: Measure, forms: list[str], engine: str) -> str:
+    """The honest sentence about speed: how much, and why not more."""
+    if abs(speed.value - 1) > SAME_SPEED:
+        return f"{speed.value:.2f} × as fast in {engine} on this machine."
+    why = ""
+    if {"masked", "codebook"} & set(forms):
+        why = ": zeros and shared values make the file small, but dense kernels do the same arithmetic with them"
+    return f"About as fast as before ({speed.value:.2f} ×) in {engine} on this machine{why}."
+
+
+def _costs(module: nn.Module, data: Data) -> tuple[int, int]:
+    parameters = sum(p.numel() for p in module.parameters())
+    try:
+        return parameters, count(module, data.preprocessing.shape).macs
+    except ModelError:  # counting runs shapes only, which some forward passes cannot
+        return parameters, 0
+
+
+def _distinct(artifact: Artifact) -> dict[int, Form]:
+    return {id(form): form for form in artifact.tensors.values()}
+
+
+def _layer_rows(artifact: Artifact, entries: tuple[TensorEntry, ...]) -> tuple[Layer, ...]:
+    return tuple(_layer_row(entry, artifact.tensors[entry.name]) for entry in entries if entry.form != "tied")
+
+
+def _layer_row(entry: TensorEntry, form: Form) -> Layer:
+    patterns = bits(form.array())
+    return Layer(
+        name=entry.name,
+        shape=entry.shape,
+        form=entry.form,
+        nonzero=int(np.count_nonzero(patterns)),
+        values=len(np.unique(patterns)),
+        dense_bytes=patterns.nbytes,
+        bytes=entry.stream_bytes,
+    )
+
+
+def environment() -> dict[str, str]:
+    """What the figures depend on: the machine, its instruction set, threads, versions."""
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {
+        "machine": machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+        **versions,
+    }

@@ -1,0 +1,16 @@
+"""The one table from a recipe's word to its Step. A new method adds one line here."""
+
+from laconic.methods.distill import Distill
+from laconic.methods.finetune import Finetune
+from laconic.methods.fold import Fold
+from laconic.methods.prune import Prune
+from laconic.methods.share import Share
+from laconic.methods.step import Step
+
+STEPS: dict[str, type[Step]] = {
+    "finetune": Finetune,
+    "distill": Distill,
+    "fold": Fold,
+    "prune": Prune,
+    "share": Share,
+}

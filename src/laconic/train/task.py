@@ -1,0 +1,37 @@
+"""What a problem asks of a network: a loss to train by and a score to judge by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Two callables and the score's name.
+
+    Args:
+        loss: (outputs, targets) → scalar to minimise.
+        score: (outputs, targets) → one value a sample `(n,)`; the mean over a split, times `factor`, is the metric.
+        metric: the metric's name, e.g. "top-1 accuracy".
+        unit: of the metric.
+        factor: from the mean score to `unit`: 100 for shares in per cent.
+        higher_is_better: direction of the metric.
+    """
+
+    loss: Loss
+    score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    metric: str
+    unit: str = "%"
+    factor: float = 100.0
+    higher_is_better: bool = True
+
+
+def _hits(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return (outputs.argmax(1) == targets).float()
+
+
+classification = Task(F.cross_entropy, _hits, "top-1 accuracy")

@@ -1,0 +1,74 @@
+"""How long and how fast to train, as one value that steps share."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+
+from laconic.base.errors import RecipeError
+from laconic.datasets.batches import Augmentation
+
+
+@dataclass(frozen=True)
+class Training:
+    """Hyper-parameters of a stretch of training.
+
+    Args:
+        epochs: passes over the training split.
+        lr: peak learning rate.
+        batch: samples a step.
+        optimizer: "sgd" (Nesterov momentum 0.9) or "adam".
+        weight_decay: L2 term of the optimiser.
+        schedule: of the learning rate: "cosine" down to zero, or "constant".
+        warmup: share of the steps over which the rate climbs from zero.
+        shift: random shift of each training image, in pixels either way.
+        flip: mirror each training image left to right half of the time.
+
+    >>> Training(epochs=2).rate(0, 10) > Training(epochs=2).rate(9, 10)
+    True
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+    epochs: int = 1
+    lr: float = 0.01
+    batch: int = 128
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.0
+    shift: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        for name, holds in (
+            ("epochs", self.epochs >= 0),
+            ("lr", self.lr > 0),
+            ("batch", self.batch >= 1),
+            ("weight_decay", self.weight_decay >= 0),
+            ("warmup", 0 <= self.warmup < 1),
+            ("shift", self.shift >= 0),
+        ):
+            if not holds:
+                raise RecipeError(f"{name} cannot be {getattr(self, name)}", where=type(self).__name__)
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """What is done to training images, or None."""
+        return Augmentation(self.shift, self.flip) if self.shift or self.flip else None
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of one step of `steps`."""
+        climb = self.warmup * steps
+        if step < climb:
+            return self.lr * (step + 1) / climb
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * (step - climb) / max(steps - climb, 1)))))
+
+    def build_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser over `parameters`."""
+        if self.optimizer == "adam":
+            return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
+        return torch.optim.SGD(parameters, self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay)
