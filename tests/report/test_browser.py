@@ -1,0 +1,112 @@
+"""The page as a browser shows it: what can be read, in which colours, and what it asks the network for."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from laconic.base.records import Record
+from laconic.report import render
+
+# Contrast (WCAG 2.2) of every element that holds words of its own, against the nearest painted background behind it.
+CONTRASTS = """(() => {
+  const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+  const painted = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if ((channels(colour)[3] ?? 1) > 0) return colour;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const luminance = colour => channels(colour).slice(0, 3)
+    .map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const wordy = e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.checkVisibility() && e.localName !== 'title';
+  return [...document.body.querySelectorAll('*')].filter(wordy).map(e => {
+    const style = getComputedStyle(e), ink = e instanceof SVGElement ? style.fill : style.color;
+    const [dark, light] = [luminance(ink), luminance(painted(e))].sort((a, b) => a - b);
+    return [e.localName + '.' + (e.className.baseVal ?? e.className), (light + 0.05) / (dark + 0.05)];
+  });
+})()"""
+
+LUMINANCE = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((sum, c) => sum + Number(c), 0) / 765"
+
+
+@pytest.fixture
+def page(record: Record, tmp_path: Path) -> Path:
+    path = tmp_path / "report.html"
+    path.write_text(render(record), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_can_be_read(browser, page, scheme):
+    browser.show(page, scheme=scheme)
+    shown = browser.evaluate("document.body.innerText").replace("\u202f", " ").replace("\u00a0", " ")
+    for words in (
+        "31.2 × smaller (55 382 B instead of",
+        "fc1.weight",
+        "top-1 of the file",
+        "prune: {sparsity: 0.9}",
+        "3.11",
+        "360 samples",
+    ):
+        assert words in shown
+    contrasts = browser.evaluate(CONTRASTS)
+    assert len(contrasts) > 80
+    assert [item for item in contrasts if item[1] < 4.5] == []
+    paper = browser.evaluate(LUMINANCE)
+    assert paper > 0.9 if scheme == "light" else paper < 0.15
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_bars_are_drawn_and_painted(browser, page, scheme):
+    browser.show(page, scheme=scheme)
+    script = "[...document.querySelectorAll('svg.chart rect')].map(r => [r.getBoundingClientRect().width, getComputedStyle(r).fill])"
+    widths_and_fills = browser.evaluate(script)
+    assert max(width for width, _ in widths_and_fills) > 300
+    assert all(width > 0 for width, _ in widths_and_fills)
+    assert len({fill for _, fill in widths_and_fills}) == 3
+
+
+def test_page_is_silent_and_asks_for_nothing(browser, page):
+    browser.show(page)
+    assert browser.seen("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded") == []
+    assert [request["request"]["url"] for request in browser.seen("Network.requestWillBeSent")] == [page.as_uri()]
+
+
+def test_phone_scrolls_tables_and_not_the_page(browser, page):
+    browser.show(page, width=360)
+    assert browser.evaluate("document.documentElement.scrollWidth") == 360
+    assert browser.evaluate("document.querySelector('.layers').scrollWidth") > 360
+
+
+def test_print_is_light_and_shows_what_is_folded(browser, record, page):
+    rows = tuple({"layer": f"row {number}"} for number in range(40))
+    long = dataclasses.replace(record, stages=(dataclasses.replace(record.stages[0], plan=rows),))
+    page.write_text(render(long), encoding="utf-8")
+    folded = "[...document.querySelectorAll('details td')].at(-1).checkVisibility({contentVisibilityAuto: true, visibilityProperty: true})"
+    browser.show(page, scheme="dark")
+    assert not browser.evaluate(folded)
+    browser.show(page, scheme="dark", media="print")
+    assert browser.evaluate(folded)
+    assert browser.evaluate("getComputedStyle(document.body).color") == "rgb(29, 32, 36)"
+
+
+def test_hostile_words_stay_words(browser, record, page):
+    hostile = "</title></style></script><script>window.ran = 1</script><img src=x onerror='window.ran = 2'>"
+    named = dataclasses.replace(record, model=hostile, recipe=hostile, warnings=(hostile,), environment={hostile: hostile})
+    page.write_text(render(named), encoding="utf-8")
+    browser.show(page)
+    assert browser.evaluate("window.ran") is None
+    assert browser.evaluate("document.querySelectorAll('script, img').length") == 0
+    assert browser.evaluate("document.querySelector('h1').innerText") == hostile
+    assert [request["request"]["url"] for request in browser.seen("Network.requestWillBeSent")] == [page.as_uri()]
+
+
+def test_foreign_direction_turns_no_neighbour(browser, record, page):
+    turned = dataclasses.replace(record, model="\u202egnp.\u2066 שלום")
+    page.write_text(render(turned), encoding="utf-8")
+    browser.show(page)
+    assert browser.evaluate("document.body.innerText.match(/[\\u202a-\\u202e\\u2066-\\u2069]/)") is None
+    assert "שלום" in browser.evaluate("document.querySelector('h1').innerText")
