@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from laconic.recipe import Recipe
     from laconic.runtime import load
     from laconic.train import Task, Training
+    from laconic.zoo.reference import build_model
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _HOMES = {
     "Share": "laconic.methods.share",
     "Task": "laconic.train",
     "Training": "laconic.train",
+    "build_model": "laconic.zoo.reference",
     "compress": "laconic.api",
     "from_arrays": "laconic.datasets",
     "load": "laconic.runtime",
@@ -47,6 +49,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Data",
     "from_arrays",
     "load_data",
+    "build_model",
     "Prune",
     "Share",
     "Fold",
