@@ -8,6 +8,7 @@ import numpy as np
 
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing
+from laconic.datasets.checks import check_split
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,8 @@ class Split:
     targets: np.ndarray
 
     def __post_init__(self) -> None:
+        if not (self.inputs.ndim and self.targets.ndim):
+            raise DataError("a single number where a split has one entry per sample", hint="inputs and targets are arrays, samples first")
         if len(self.inputs) != len(self.targets):
             raise DataError(f"{len(self.inputs)} inputs but {len(self.targets)} targets in one split")
 
@@ -46,6 +49,10 @@ class Data:
         preprocessing: from raw samples to the network's input.
         classes: the names of the classes; empty where the task has none.
         provenance: where the data came from and how it was split, in a sentence.
+
+    Raises:
+        DataError: a split that is empty, of another shape than the preprocessing, not numeric, with values that are not finite,
+            or, where classes are named, with targets that are not class numbers; with the name of the split and the row.
     """
 
     name: str
@@ -56,9 +63,17 @@ class Data:
     classes: tuple[str, ...] = ()
     provenance: str = ""
 
+    def __post_init__(self) -> None:
+        for name, split in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            check_split(name, split.inputs, split.targets, shape=self.preprocessing.shape, classes=len(self.classes))
+
     def calibration(self, samples: int = 512) -> np.ndarray:
         """The first `samples` raw training inputs, without their targets, for steps that need no labels."""
         return self.train.inputs[:samples]
+
+    def normalised(self, mean: tuple[float, ...], std: tuple[float, ...]) -> "Data":
+        """These data with another mean and deviation, in units of the scaled inputs: those that a checkpoint was trained with."""
+        return replace(self, preprocessing=replace(self.preprocessing, mean=mean, std=std))
 
     def for_checkpoint(self) -> "Data":
         """These data as a *public checkpoint* must see them.
@@ -89,15 +104,32 @@ def hold_out(train: Split, samples: int, seed: int = 0) -> tuple[Split, Split]:
     return train.take(np.sort(order[samples:])), train.take(np.sort(order[:samples]))
 
 
+def hold_out_tenth(train: Split) -> tuple[Split, Split]:
+    """`hold_out` of one sample in ten, at most 5 000: the validation split of training data that came without one."""
+    return hold_out(train, max(1, min(5000, len(train) // 10)))
+
+
+def split_in_three(whole: Split) -> tuple[Split, Split, Split]:
+    """Train, validation and test of samples that came without any split: a fifth to test, then a tenth of the rest to validate."""
+    rest, test = hold_out(whole, max(1, len(whole) // 5))
+    train, validation = hold_out_tenth(rest)
+    return train, validation, test
+
+
 def measured(inputs: np.ndarray, scale: float = 1 / 255) -> Preprocessing:
-    """Preprocessing whose mean and deviation are measured on `inputs` `(n, *shape)`, per channel (in chunks, float64)."""
-    axes = (0, *range(2, inputs.ndim))
+    """Preprocessing whose mean and deviation are measured on `inputs` `(n, *shape)`, in chunks, in float64.
+
+    Images `(n, channels, height, width)` are measured channel by channel, all else as one. Where nothing varies, the deviation
+    is taken as 1.
+    """
+    axes = (0, 2, 3) if inputs.ndim == 4 else tuple(range(inputs.ndim))
     total: Any = 0.0
     squares: Any = 0.0
     for start in range(0, len(inputs), 1024):
         chunk = inputs[start : start + 1024].astype(np.float64) * scale
         total, squares = total + chunk.sum(axes), squares + (chunk**2).sum(axes)
-    count = inputs.size / (inputs.shape[1] if inputs.ndim > 1 else 1)
+    count = inputs.size / np.size(total)
     mean = np.atleast_1d(total / count)
-    std = np.sqrt(np.maximum(np.atleast_1d(squares / count) - mean**2, 1e-12))
+    variance = np.atleast_1d(squares / count) - mean**2
+    std = np.where(variance > 1e-12, np.sqrt(np.maximum(variance, 1e-12)), 1.0)
     return Preprocessing(inputs.shape[1:], scale, tuple(map(float, mean)), tuple(map(float, std)))

@@ -1,0 +1,121 @@
+"""Batches: from raw samples to what a network takes, shuffled and augmented by a generator that the caller owns."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from laconic.base.errors import DataError, UsageError
+from laconic.base.preprocessing import Preprocessing
+from laconic.datasets.data import Split
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is drawn anew each time an image is seen (He et al. 2016, section 4.2: shift 4 and flip, on CIFAR).
+
+    Args:
+        shift: the image moves by up to so many pixels in either direction; raw zeros fill the border.
+        flip: the image is mirrored left to right, every other time on average.
+
+    Raises:
+        UsageError: a negative shift.
+    """
+
+    shift: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shift < 0:
+            raise UsageError(f"an image cannot be shifted by up to {self.shift} pixels", hint="0 or more")
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Raw images `(n, channels, height, width)`, each shifted and flipped by its own draw from `generator`."""
+        if self.shift:
+            images = _shifted(images, self.shift, generator)
+        if self.flip:
+            mirrored = torch.rand(len(images), generator=generator) < 0.5
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return images
+
+
+def batches(
+    split: Split,
+    preprocessing: Preprocessing,
+    size: int,
+    *,
+    generator: torch.Generator | None = None,
+    augment: Augmentation | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One pass over a split, in batches; the last may be smaller.
+
+    Args:
+        split: raw samples and targets.
+        preprocessing: from raw samples to the network's input; carried out on whole batches, equal to `Preprocessing.apply`.
+        size: samples in a batch.
+        generator: shuffles the samples and draws the augmentation; without it, samples come in their order.
+        augment: for images `(channels, height, width)` only; needs the generator.
+
+    Yields:
+        Inputs, float32 `(n, *shape)`, and targets, int64 or float32 `(n, …)`.
+
+    Raises:
+        UsageError: a size below 1, or an augmentation without a generator.
+        DataError: samples that the preprocessing does not fit, or an augmentation of what is no image.
+
+    >>> split = Split(np.zeros((5, 1, 2, 2), np.uint8), np.arange(5))
+    >>> [targets.tolist() for inputs, targets in batches(split, Preprocessing((1, 2, 2)), 2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    if size < 1:
+        raise UsageError(f"a batch of {size} samples", hint="1 or more")
+    if split.inputs.shape[1:] != preprocessing.shape:
+        raise DataError(f"samples of shape {split.inputs.shape[1:]} where the network takes {preprocessing.shape}")
+    if augment is not None and generator is None:
+        raise UsageError("an augmentation draws at random and was given no generator")
+    if augment is not None and len(preprocessing.shape) != 3:
+        raise DataError(f"samples of shape {preprocessing.shape} are no images: they cannot be shifted or flipped")
+    return _batches(split, _normalise(preprocessing), size, generator, augment)
+
+
+def _batches(
+    split: Split, normalise: Callable[[Tensor], Tensor], size: int, generator: torch.Generator | None, augment: Augmentation | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    order = np.arange(len(split)) if generator is None else torch.randperm(len(split), generator=generator).numpy()
+    for start in range(0, len(split), size):
+        rows = order[start : start + size]
+        raw = _floats(split.inputs[rows])
+        if augment is not None and generator is not None:
+            raw = augment(raw, generator)
+        yield normalise(raw), _targets(split.targets[rows])
+
+
+def _normalise(preprocessing: Preprocessing) -> Callable[[Tensor], Tensor]:
+    """`Preprocessing.apply` in place on float32 tensors, operation by operation."""
+    along = (-1,) + (1,) * (len(preprocessing.shape) - 1) if preprocessing.shape else ()
+    mean, std = (torch.tensor(values).reshape(along) for values in (preprocessing.mean, preprocessing.std))
+
+    def normalise(raw: Tensor) -> Tensor:
+        return raw.mul_(preprocessing.scale).sub_(mean).div_(std)
+
+    return normalise
+
+
+def _shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
+    height, width = images.shape[2:]
+    padded = functional.pad(images, (shift, shift, shift, shift))
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # every placement, as a view: (n, channels, down, right, height, width)
+    down, right = torch.randint(0, 2 * shift + 1, (2, len(images)), generator=generator)
+    return windows[torch.arange(len(images)), :, down, right]
+
+
+# Both are given the copy that indexing by rows makes: without a conversion there is no second one.
+def _floats(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32, copy=False))
+
+
+def _targets(values: np.ndarray) -> Tensor:
+    return _floats(values) if values.dtype.kind == "f" else torch.from_numpy(values.astype(np.int64, copy=False))
