@@ -1,0 +1,58 @@
+"""Arrays of any fixed-width dtype ⇄ bytes, bit for bit: NaN payloads, signed zeros and all.
+
+The bytes of the elements, little-endian, are gathered into planes: all the lowest bytes, then all the next … In floats the top
+plane (sign and exponent) compresses well and the lowest not at all, so each plane is coded by itself, as integers 0 … 255; one
+that does not compress costs its own length and two bytes.
+
+Stream: the planes from the lowest to the highest byte; before each but the last, its length as a varint.
+"""
+
+import numpy as np
+
+from laconic.base.errors import CodecError, UsageError
+from laconic.codec.integers import decode, encode
+from laconic.codec.varint import read_varint, write_varint
+
+
+def encode_array(array: np.ndarray) -> bytes:
+    """The stream of `array`, of any shape (taken in C order) and any dtype of fixed width.
+
+    Raises:
+        UsageError: the dtype holds Python objects or several fields.
+
+    >>> len(encode_array(np.ones(10**6, np.float32)))
+    14
+    """
+    _check(array.dtype)
+    flat = np.ascontiguousarray(array).reshape(-1)
+    little = flat.astype(array.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(len(flat), array.dtype.itemsize)
+    *lower, top = (encode(plane) for plane in little.T)
+    return b"".join(write_varint(len(plane)) + plane for plane in lower) + top
+
+
+def decode_array(stream: bytes, dtype: np.dtype, count: int) -> np.ndarray:
+    """The `count` elements of a stream, `(count,)` of `dtype`.
+
+    Raises:
+        CodecError: the stream is not one that `encode_array` writes for so many elements of this dtype.
+        UsageError: as `encode_array`.
+    """
+    _check(dtype)
+    planes = []
+    for place in range(dtype.itemsize):
+        size, at = read_varint(stream, 0) if place < dtype.itemsize - 1 else (len(stream), 0)
+        plane = decode(stream[at : at + size], count)
+        _check_plane(plane, highest=1 if dtype.kind == "b" else 255)
+        planes.append(plane.astype(np.uint8))
+        stream = stream[at + size :]
+    return np.stack(planes, axis=1).reshape(-1).view(dtype.newbyteorder("<"))
+
+
+def _check(dtype: np.dtype) -> None:
+    if dtype.hasobject or dtype.names is not None or dtype.itemsize == 0:
+        raise UsageError(f"{dtype} is not a dtype of fixed width", hint="numbers and booleans are")
+
+
+def _check_plane(plane: np.ndarray, highest: int) -> None:
+    if len(plane) and (plane.min() < 0 or plane.max() > highest):
+        raise CodecError(f"a value outside 0 … {highest} in a plane of bytes")
