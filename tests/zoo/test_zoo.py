@@ -18,13 +18,16 @@ PARAMETERS = {
     "resnet56": 853_018,
     "resnet110": 1_727_962,
 }
+PROJECTIONS = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64  # option B: two 1×1 convolutions, each with its batch normalisation
+PARAMETERS |= {f"{name}-b": count + PROJECTIONS for name, count in PARAMETERS.items() if name.startswith("resnet")}
+DEEP = ("resnet44", "resnet56", "resnet110")
 
 
 def test_every_architecture_has_a_published_figure():
     assert set(ZOO) == set(PARAMETERS)
 
 
-@pytest.fixture(params=ZOO)
+@pytest.fixture(params=[pytest.param(n, marks=pytest.mark.slow if n.startswith(DEEP) else ()) for n in ZOO])
 def name(request):
     return request.param
 

@@ -31,13 +31,12 @@ _LECUN = "LeCun et al., Gradient-Based Learning Applied to Document Recognition,
 _CAFFE = "Jia et al., Caffe, ACM Multimedia 2014 (after LeCun et al. 1998)"
 _HE = "He et al., Deep Residual Learning for Image Recognition, CVPR 2016"
 
+_DEPTHS = (20, 32, 44, 56, 110)  # a name alone has the parameter-free shortcut A of the paper's CIFAR table; -b projects
+
 ZOO: dict[str, Entry] = {
     "lenet-300-100": Entry(LeNet300100, (1, 28, 28), 10, _LECUN),
     "lenet5": Entry(LeNet5, (1, 28, 28), 10, _CAFFE),
     "lenet5-classic": Entry(LeNet5Classic, (1, 28, 28), 10, _LECUN),
-    "resnet20": Entry(partial(ResNetCifar, 20), (3, 32, 32), 10, _HE),
-    "resnet32": Entry(partial(ResNetCifar, 32), (3, 32, 32), 10, _HE),
-    "resnet44": Entry(partial(ResNetCifar, 44), (3, 32, 32), 10, _HE),
-    "resnet56": Entry(partial(ResNetCifar, 56), (3, 32, 32), 10, _HE),
-    "resnet110": Entry(partial(ResNetCifar, 110), (3, 32, 32), 10, _HE),
+    **{f"resnet{depth}": Entry(partial(ResNetCifar, depth), (3, 32, 32), 10, _HE) for depth in _DEPTHS},
+    **{f"resnet{depth}-b": Entry(partial(ResNetCifar, depth, shortcut="B"), (3, 32, 32), 10, _HE) for depth in _DEPTHS},
 }
