@@ -1,85 +1,35 @@
-"""The frame of the file and its table of tensors, read without decoding a single weight."""
+"""The table of tensors, read without decoding a single weight."""
 
-import zlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from laconic.artifact.frame import unframe
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import DAMAGED, Reader, varint
 from laconic.base.errors import ArtifactError, LimitError
 
-MAGIC = b"\x89lac"
-VERSION = 0
-SECTIONS = {1: "tensors", 2: "streams", 3: "graph", 4: "notes"}
 FORMS = ("tied", "dense", "masked", "grid", "codebook")
 DTYPES = ("float32", "float16", "bfloat16", "float64", "int8", "uint8", "int16", "int32", "int64", "bool")
 NAMED = 1  # flag in the table of tensors
-
-
-def frame(sections: Mapping[str, bytes]) -> bytes:
-    """Preamble and sections, each with its CRC-32."""
-    number = {name: kind for kind, name in SECTIONS.items()}
-    head = MAGIC + varint(VERSION) + varint(len(sections))
-    head += b"".join(varint(number[name]) + varint(len(content)) for name, content in sections.items())
-    return _sealed(head) + b"".join(_sealed(content) for content in sections.values())
-
-
-def _sealed(content: bytes) -> bytes:
-    return content + zlib.crc32(content).to_bytes(4, "little")
-
-
-def unframe(file: bytes, limits: Limits) -> dict[str, memoryview]:
-    """The sections of a file, after every checksum has been found right.
-
-    Raises:
-        ArtifactError: not a `.lac` file, a newer one, or damaged.
-        LimitError: longer than the limits allow.
-    """
-    reader = Reader(file, "preamble")
-    reader.bounded(len(file), limits.file_bytes, "bytes in the file")
-    if bytes(file[:4]) != MAGIC:
-        raise ArtifactError("this is not a .lac file", where="section preamble, byte 0", hint="laconic pack makes one from a model")
-    reader.take(4)
-    version = reader.varint()
-    if version != VERSION:
-        raise ArtifactError(
-            f"the file has version {version} and this laconic reads version {VERSION}", hint="pip install --upgrade laconic"
-        )
-    count = reader.bounded(reader.varint(), len(SECTIONS), "sections")
-    lengths: dict[str, int] = {}
-    for _ in range(count):
-        kind, length = reader.varint(), reader.varint()
-        if kind not in SECTIONS or SECTIONS[kind] in lengths:
-            raise reader.fault(f"section kind {kind} is unknown or stands twice")
-        lengths[SECTIONS[kind]] = length
-    _check_crc(reader, memoryview(file)[: reader.offset])
-    sections = {name: _section(reader, name, length) for name, length in lengths.items()}
-    reader.end()
-    if not {"tensors", "streams"} <= sections.keys():
-        raise reader.fault("the file lacks its table of tensors or their streams")
-    return sections
-
-
-def _section(reader: Reader, name: str, length: int) -> memoryview:
-    content = reader.take(length)
-    reader.section = name
-    _check_crc(reader, content)
-    return content
-
-
-def _check_crc(reader: Reader, content: memoryview) -> None:
-    stored = int.from_bytes(reader.take(4), "little")
-    if stored != zlib.crc32(content):
-        raise reader.fault("the checksum does not match")
+CRC_BYTES = 4
 
 
 @dataclass(frozen=True)
 class TensorEntry:
     """One line of the table of tensors.
 
-    `tied_to` is the index of an earlier tensor, or -1; `integer_bytes` and `table_bytes` are the lengths of its streams.
+    Args:
+        name: in the state dict; its place, "0", "1", …, in a weights-only file.
+        form: dense, masked, grid, codebook; or tied, to the tensor whose type and shape the entry then repeats.
+        dtype: numpy's name of the type of its values.
+        shape: of the weight.
+        table_count: number of entries of the Form's table.
+        integer_bytes: length of the stream of its integers.
+        table_bytes: length of the stream of its table.
+        tied_to: place of an earlier tensor, or -1.
     """
 
     name: str
@@ -94,12 +44,18 @@ class TensorEntry:
     @property
     def size(self) -> int:
         """Number of weights."""
-        return int(np.prod(self.shape, dtype=object)) if self.shape else 1
+        return math.prod(self.shape)
 
     @property
     def stream_bytes(self) -> int:
         """Bytes of this tensor in the file."""
         return self.integer_bytes + self.table_bytes
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Bytes of the weight as an array, and of its table where that is another array."""
+        width = 2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize
+        return (self.size + (0 if self.form == "dense" else self.table_count)) * width
 
 
 @dataclass(frozen=True)
@@ -109,6 +65,27 @@ class Layout:
     sections: Mapping[str, int]
     entries: tuple[TensorEntry, ...]
     named: bool
+
+
+def layout(file: bytes, limits: Limits = Limits()) -> Layout:  # noqa: B008  frozen
+    """Where the file's bytes are; checksums and sizes are verified, no weight is decoded.
+
+    Raises:
+        ArtifactError: the file is damaged, of another version, or no `.lac` file.
+    """
+    sections, entries, named = open_sections(file, limits)
+    lengths = {name: len(content) + CRC_BYTES for name, content in sections.items()}
+    return Layout({"preamble": len(file) - sum(lengths.values()), **lengths}, entries, named)
+
+
+def open_sections(file: bytes, limits: Limits) -> tuple[dict[str, memoryview], tuple[TensorEntry, ...], bool]:
+    """The sections, the table of tensors, and whether that has names, after all lengths were found to add up."""
+    sections = unframe(file, limits)
+    entries, named = read_table(sections["tensors"], limits)
+    stated, there = sum(entry.stream_bytes for entry in entries), len(sections["streams"])
+    if stated != there:
+        raise ArtifactError(f"the tensors' streams are {stated} bytes long, the section is {there}", where="section streams", hint=DAMAGED)
+    return sections, entries, named
 
 
 def write_table(entries: list[TensorEntry], named: bool) -> bytes:
@@ -140,7 +117,7 @@ def read_table(section: memoryview, limits: Limits) -> tuple[tuple[TensorEntry, 
     reader.end()
     if len({entry.name for entry in entries}) != len(entries):
         raise ArtifactError("two tensors have the same name", where="section tensors", hint=DAMAGED)
-    decoded = sum(e.size * _width(e.dtype) for e in entries if e.form != "tied")
+    decoded = sum(entry.decoded_bytes for entry in entries)
     if decoded > limits.decoded_bytes:
         raise LimitError(
             f"the tensors take {decoded} bytes decoded, where at most {limits.decoded_bytes} are allowed",
@@ -148,10 +125,6 @@ def read_table(section: memoryview, limits: Limits) -> tuple[tuple[TensorEntry, 
             hint="raise the limit if you trust the file",
         )
     return tuple(entries), bool(flags & NAMED)
-
-
-def _width(dtype: str) -> int:
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
 def _read_name(reader: Reader, limits: Limits) -> str:
@@ -168,15 +141,21 @@ def _read_entry(reader: Reader, name: str, before: list[TensorEntry], limits: Li
         target = reader.varint()
         if target >= len(before) or before[target].form == "tied":
             raise reader.fault(f"tensor {name!r} is tied to {target}, which is no tensor of its own before it")
-        return replace(before[target], name=name, form="tied", tied_to=target, integer_bytes=0, table_bytes=0)
+        return replace(before[target], name=name, form="tied", tied_to=target, table_count=0, integer_bytes=0, table_bytes=0)
     dtype = _one_of(reader, DTYPES, "type")
-    rank = reader.bounded(reader.varint(), limits.rank, "axes of a tensor")
-    entry = TensorEntry(name, form, dtype, tuple(reader.varint() for _ in range(rank)))
-    reader.bounded(entry.size, limits.decoded_bytes, "values of a tensor")
+    entry = TensorEntry(name, form, dtype, _read_shape(reader, limits))
     if form == "dense":
         return replace(entry, table_count=entry.size, table_bytes=reader.varint())
-    entries = reader.bounded(reader.varint(), max(entry.size, 1), "entries of a table")
-    return replace(entry, table_count=entries, integer_bytes=reader.varint(), table_bytes=reader.varint())
+    count = reader.bounded(reader.varint(), limits.values, "entries of a table")
+    return replace(entry, table_count=count, integer_bytes=reader.varint(), table_bytes=reader.varint())
+
+
+def _read_shape(reader: Reader, limits: Limits) -> tuple[int, ...]:
+    rank = reader.bounded(reader.varint(), limits.rank, "axes of a tensor")
+    shape = tuple(reader.varint() for _ in range(rank))
+    # an axis of length 0 must not excuse the others: numpy refuses such shapes, too
+    reader.bounded(math.prod(max(side, 1) for side in shape), limits.values, "values of a tensor")
+    return shape
 
 
 def _one_of(reader: Reader, names: tuple[str, ...], what: str) -> str:

@@ -12,12 +12,15 @@ class Limits:
     Args:
         file_bytes: length of the file.
         tensors: number of tensors.
-        rank: number of axes of a tensor.
+        rank: number of axes of a tensor; numpy itself has no more than 64.
         name_bytes: length of a tensor's name, UTF-8.
-        decoded_bytes: all tensors together, decoded.
+        values: values of one tensor. While a tensor is decoded, each takes up to 20 bytes.
+        repeated_values: values of all tensors whose streams are too short to hold them one by one, and so must all be equal. A
+            length that costs the file nothing may not cost the reader much.
+        decoded_bytes: all tensors and their tables together, decoded; a tied tensor counts every time.
         graph_bytes: the graph, inflated.
         graph_nodes: nodes of the graph.
-        activation_bytes: the largest inferred tensor inside the graph, at batch 1.
+        activation_bytes: what the graph holds in memory at once, at batch 1, beside the file's tensors.
         notes_bytes: the notes, inflated.
     """
 
@@ -25,8 +28,10 @@ class Limits:
     tensors: int = 1 << 16
     rank: int = 16
     name_bytes: int = 1024
-    decoded_bytes: int = 16 * GIB
-    graph_bytes: int = 64 * MIB
-    graph_nodes: int = 1 << 17
+    values: int = 1 << 28
+    repeated_values: int = 1 << 25
+    decoded_bytes: int = 4 * GIB
+    graph_bytes: int = 8 * MIB
+    graph_nodes: int = 1 << 16
     activation_bytes: int = 1 * GIB
     notes_bytes: int = 1 * MIB

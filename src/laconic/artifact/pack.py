@@ -1,11 +1,11 @@
 """Artifact → bytes."""
 
-import json
-
 from laconic.artifact.artifact import Artifact, Notes
-from laconic.artifact.layout import TensorEntry, frame, write_table
+from laconic.artifact.frame import frame
+from laconic.artifact.layout import DTYPES, TensorEntry, write_table
+from laconic.artifact.notes import write_notes
 from laconic.artifact.wire import deflate
-from laconic.codec import encode, encode_array
+from laconic.base.errors import UsageError
 from laconic.forms import Form
 
 
@@ -15,15 +15,25 @@ def pack(artifact: Artifact, weights_only: bool = False) -> bytes:
     Args:
         artifact: what to write.
         weights_only: leave out the graph, the names and all notes but the folds; `load_into` then goes by the class's own order.
+
+    Raises:
+        UsageError: a tensor has a type that the file has no number for, or a name is no text.
     """
+    try:
+        return frame(_sections(artifact, weights_only))
+    except UnicodeEncodeError as cause:
+        raise UsageError(f"the name {cause.object!r} cannot be written as UTF-8", hint="rename the tensor or the class") from cause
+
+
+def _sections(artifact: Artifact, weights_only: bool) -> dict[str, bytes]:
     entries, streams = _encode_tensors(artifact)
     sections = {"tensors": write_table(entries, named=artifact.named and not weights_only), "streams": b"".join(streams)}
     if artifact.graph is not None and not weights_only:
         sections["graph"] = deflate(artifact.graph)
-    notes = _write_notes(Notes(folds=artifact.notes.folds) if weights_only else artifact.notes)
+    notes = write_notes(Notes(folds=artifact.notes.folds) if weights_only else artifact.notes)
     if notes:
         sections["notes"] = notes
-    return frame(sections)
+    return sections
 
 
 def _encode_tensors(artifact: Artifact) -> tuple[list[TensorEntry], list[bytes]]:
@@ -35,23 +45,15 @@ def _encode_tensors(artifact: Artifact) -> tuple[list[TensorEntry], list[bytes]]
             entries.append(TensorEntry(name, "tied", tied_to=written[id(form)]))
             continue
         written[id(form)] = len(entries)
-        integers = b"" if form.integers is None else encode(form.integers)
-        table = encode_array(form.table)
-        entries.append(_entry(name, form, len(integers), len(table)))
+        integers, table = _encode(name, form)
+        entries.append(TensorEntry(name, form.kind, form.dtype.name, form.shape, len(form.table), len(integers), len(table)))
         streams += [integers, table]
     return entries, streams
 
 
-def _entry(name: str, form: Form, integer_bytes: int, table_bytes: int) -> TensorEntry:
-    return TensorEntry(name, form.kind, form.dtype.name, form.shape, len(form.table), integer_bytes, table_bytes)
+def _encode(name: str, form: Form) -> tuple[bytes, bytes]:
+    from laconic.codec import encode, encode_array  # imports numba, which `inspect` can do without
 
-
-def _write_notes(notes: Notes) -> bytes:
-    fields = {
-        "preprocessing": notes.preprocessing and notes.preprocessing.to_dict(),
-        "classes": notes.classes,
-        "folds": notes.folds,
-        "reason": notes.reason,
-    }
-    said = {key: value for key, value in fields.items() if value}
-    return deflate(json.dumps(said, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()) if said else b""
+    if form.dtype.name not in DTYPES:
+        raise UsageError(f"tensors of type {form.dtype} cannot be packed", where=name, hint=f"types: {', '.join(DTYPES)}")
+    return b"" if form.integers is None else encode(form.integers), encode_array(form.table)

@@ -10,6 +10,8 @@ DAMAGED = "the file is damaged; fetch it again, or pack it again"
 def varint(value: int) -> bytes:
     """An unsigned integer in base 128, least significant group first, high bit set on all but the last.
 
+    The codec has the same varints, with 64 bits. They stand here again so that `inspect` need not import the compiled coders.
+
     >>> varint(300).hex()
     'ac02'
     """
@@ -41,16 +43,21 @@ class Reader:
 
     def take(self, length: int) -> memoryview:
         """The next `length` bytes."""
-        if length > len(self._content) - self.offset:
-            raise self.fault(f"{length} bytes were expected and {len(self._content) - self.offset} are left")
+        if length > self.left:
+            raise self.fault(f"{length} bytes were expected and {self.left} are left")
         piece = self._content[self.offset : self.offset + length]
         self.offset += length
         return piece
 
+    @property
+    def left(self) -> int:
+        """How many bytes have not been read."""
+        return len(self._content) - self.offset
+
     def end(self) -> None:
         """Nothing may follow."""
-        if self.offset != len(self._content):
-            raise self.fault(f"{len(self._content) - self.offset} bytes follow the end")
+        if self.left:
+            raise self.fault(f"{self.left} bytes follow the end")
 
     def bounded(self, value: int, most: int, what: str) -> int:
         """`value`, if the limit allows it."""
@@ -77,7 +84,7 @@ def deflate(content: bytes) -> bytes:
 def inflate(reader: Reader, most: int) -> bytes:
     """The inverse of `deflate`, from here to the end of the section; at most `most` bytes are ever made."""
     length = reader.bounded(reader.varint(), most, "inflated bytes")
-    packed = reader.take(len(reader._content) - reader.offset)
+    packed = reader.take(reader.left)
     unpacker = zlib.decompressobj(-15)
     try:
         content = unpacker.decompress(packed, length + 1)

@@ -1,0 +1,81 @@
+"""The section `notes`: a deflated JSON object. What a reader does not know in it, it passes over; what it knows must be sound."""
+
+import json
+from typing import Any
+
+from laconic.artifact.artifact import Notes
+from laconic.artifact.limits import Limits
+from laconic.artifact.wire import Reader, deflate, inflate
+from laconic.base.errors import DataError
+from laconic.base.preprocessing import Preprocessing
+
+
+def write_notes(notes: Notes) -> bytes:
+    """The section; empty when there is nothing to say."""
+    fields = {
+        "preprocessing": notes.preprocessing and _write_preprocessing(notes.preprocessing),
+        "classes": notes.classes,
+        "folds": notes.folds,
+        "reason": notes.reason,
+    }
+    said = {key: value for key, value in fields.items() if value}
+    return deflate(json.dumps(said, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()) if said else b""
+
+
+def _write_preprocessing(stage: Preprocessing) -> dict[str, Any]:
+    """Plain numbers: numpy's own would not pass as JSON."""
+    return {
+        "shape": list(map(int, stage.shape)),
+        "scale": float(stage.scale),
+        "mean": list(map(float, stage.mean)),
+        "std": list(map(float, stage.std)),
+    }
+
+
+def read_notes(reader: Reader, limits: Limits) -> Notes:
+    """The inverse of `write_notes`.
+
+    Raises:
+        ArtifactError: no such object, or one with a field that is not what it should be.
+    """
+    content = inflate(reader, limits.notes_bytes)
+    try:
+        fields = _expect(dict, json.loads(str(content, "utf-8")))
+        stated = fields.get("preprocessing")
+        return Notes(
+            preprocessing=None if stated is None else _read_preprocessing(_expect(dict, stated)),
+            classes=tuple(_text(name) for name in _expect(list, fields.get("classes", []))),
+            folds=tuple(_pair(names) for names in _expect(list, fields.get("folds", []))),
+            reason=_text(fields.get("reason", "")),
+        )
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, DataError) as cause:
+        raise reader.fault(f"the notes cannot be read: {type(cause).__name__}") from cause
+
+
+def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
+    shape = tuple(_expect(int, side) for side in _expect(list, fields["shape"]))
+    if any(side < 0 for side in shape):
+        raise ValueError("a side of a sample is negative")
+    mean, std = (tuple(_number(value) for value in _expect(list, fields[name])) for name in ("mean", "std"))
+    return Preprocessing(shape, _number(fields["scale"]), mean, std)
+
+
+def _expect(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{kind.__name__} expected, got {type(value).__name__}")
+    return value
+
+
+def _number(value: object) -> float:
+    return float(value if isinstance(value, float) else _expect(int, value))
+
+
+def _pair(names: object) -> tuple[str, str]:
+    layer, norm = _expect(list, names)
+    return _text(layer), _text(norm)
+
+
+def _text(value: object) -> str:
+    text: str = _expect(str, value)
+    text.encode()  # JSON can spell halves of surrogate pairs, which are no text
+    return text
