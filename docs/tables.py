@@ -1,0 +1,41 @@
+"""Put the tables of bench/results into the documents, between the marks that name them: `<!-- table:NAME -->` … `<!-- end -->`.
+
+    python docs/tables.py            writes them
+"""
+
+import csv
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "bench" / "results"
+MARKS = re.compile(r"(<!-- table:(\w+) -->\n)(.*?)(<!-- end -->)", re.S)
+
+
+def filled(text: str) -> str:
+    """The document with each table as its CSV file has it."""
+    return MARKS.sub(lambda found: found[1] + table(found[2]) + found[4], text)
+
+
+def table(name: str) -> str:
+    """bench/results/NAME.csv in Markdown."""
+    with (RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    align = ["---" if not _number(cell) else "---:" for cell in rows[0]]
+    lines = [head, align, *([_cell(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(cell: str) -> str:
+    if cell.isdigit():
+        return f"{int(cell):,}".replace(",", " ")
+    return f"`{cell}`" if "{" in cell else cell
+
+
+def _number(cell: str) -> bool:
+    return bool(re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", cell))
+
+
+if __name__ == "__main__":
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
