@@ -1,0 +1,119 @@
+"""`laconic bench`: how fast a file runs on this machine, by itself or against another."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from laconic.base.errors import ModelError
+from laconic.base.imports import foreign_code
+from laconic.base.measures import Measure, machine
+from laconic.cli.options import File, Json
+from laconic.cli.terminal import complain, grouped, show, show_json, table, times, verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from laconic.cli.turns import Timed
+    from laconic.runtime import Session
+
+Original = Annotated[str | None, typer.Argument(metavar="[ORIGINAL]", help="What to compare with: another .lac file, or MODEL in torch.")]
+Repeats = Annotated[int, typer.Option(min=2, help="Timed rounds; in each, both run once.")]
+Batch = Annotated[int, typer.Option(min=1, help="Samples in a call.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads that a call may use.")]
+
+Speed = tuple[Measure, float]  # how many times as fast: by the wall clock, by processor time
+
+_BUSY = 0.9  # below this share of the wall clock, others had the processor
+_SAME = 0.05  # closer than this to 1 is called the same
+
+
+def bench(
+    file: File, original: Original = None, repeats: Repeats = 50, batch: Batch = 1, threads: Threads = 1, as_json: Json = False
+) -> None:
+    """Time a file, alone or against another.
+
+    ORIGINAL is another .lac file, or MODEL, which runs in torch. The two take turns, so that whatever slows the machine meets
+    both alike.
+    """
+    from laconic.cli.turns import ratios, take_turns
+    from laconic.runtime import load
+
+    session = load(file, threads)
+    inputs = _inputs(session, batch)
+    contestants: list[tuple[str, Callable[[], Any]]] = [(str(file), lambda: session(inputs))]
+    if original is not None:
+        rival = _rival(original, session, threads)
+        contestants.append((original if original.endswith(".lac") else f"{original} in torch", lambda: rival(inputs)))
+    timed = take_turns(contestants, repeats)
+    speed = ratios(*timed) if len(timed) == 2 else None
+    if as_json:
+        setting = {"batch": batch, "threads": threads, "repeats": repeats, "machine": machine()}
+        show_json(setting | _for_machines(timed, speed))
+    else:
+        show(_table(timed, batch), "", verdict(_sentence(timed, speed)), _setting(batch, threads))
+    calm = min(one.calm for one in timed)
+    if threads == 1 and calm < _BUSY:
+        complain(f"the machine was busy: only {calm:.0%} of the wall clock was ours; trust the CPU time", "warning")
+
+
+def _inputs(session: "Session", batch: int) -> "np.ndarray":
+    import numpy as np
+
+    shape = [side if isinstance(side, int) else 1 for side in session.sample_shape]
+    return np.random.Generator(np.random.PCG64(0)).standard_normal((batch, *shape), np.float32)
+
+
+def _rival(original: str, session: "Session", threads: int) -> Callable[["np.ndarray"], "np.ndarray"]:
+    if original.endswith(".lac"):
+        from laconic.runtime import load
+
+        return load(Path(original), threads)
+    import torch
+
+    from laconic.cli.progress import at_work
+    from laconic.train import as_runner
+    from laconic.zoo.reference import build_model
+
+    torch.set_num_threads(threads)
+    inputs = _inputs(session, 1)
+    with at_work(), foreign_code(f"{original} does not run on samples of shape {inputs.shape[1:]}", ModelError):
+        run = as_runner(build_model(original, classes=len(session.notes.classes) or None, sample_shape=inputs.shape[1:]))
+        run(inputs)
+    return run
+
+
+def _table(timed: list["Timed"], batch: int) -> Table:
+    rows = [
+        (
+            one.name,
+            f"{one.measure.value:.4g} ms",
+            f"± {one.measure.spread:.2g}",
+            f"{one.cpu_ms:.4g} ms",
+            grouped(1000 * batch / one.measure.value),
+        )
+        for one in timed
+    ]
+    return table("", "median", "spread", "CPU time", "samples/s", rows=rows)
+
+
+def _sentence(timed: list["Timed"], speed: Speed | None) -> str:
+    ours = timed[0]
+    if speed is None:
+        return f"{ours.name} takes {ours.measure.value:.3g} ms a call (n = {ours.measure.n})."
+    wall, cpu = speed
+    how = "about as fast" if abs(wall.value - 1) <= _SAME else f"{times(wall.value)} as fast"
+    figures = f"median of {wall.n} pairs {times(wall.value)} ± {wall.spread:.2g}; CPU time {times(cpu)}"
+    return f"{ours.name} is {how} as {timed[1].name} ({figures})."
+
+
+def _setting(batch: int, threads: int) -> str:
+    return f"batch {batch}, {threads} thread{'s' if threads > 1 else ''}, {machine()}"
+
+
+def _for_machines(timed: list["Timed"], speed: Speed | None) -> dict[str, Any]:
+    runs = [{"name": one.name, "wall": asdict(one.measure), "cpu_ms": one.cpu_ms, "calm": one.calm} for one in timed]
+    return {"runs": runs} | ({"speed_ratio": asdict(speed[0]), "cpu_ratio": speed[1]} if speed else {})

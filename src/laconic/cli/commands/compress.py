@@ -1,0 +1,83 @@
+"""`laconic compress`: a model, data and a recipe in; a small file and the story of how it came about out."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from laconic.cli.options import Input, Json, Mean, Model, Output, Std, Weights, read_sample
+from laconic.cli.targets import check_file, make_folder
+from laconic.cli.terminal import show, show_json, size
+
+if TYPE_CHECKING:
+    from laconic.base.records import Record
+
+DataWord = Annotated[str, typer.Option("--data", metavar="DATA", help="digits, mnist:DIR, folder:DIR, npz:FILE …", show_default=False)]
+RecipeWord = Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="A preset, or a .yaml file.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's own.")]
+WeightsOnly = Annotated[bool, typer.Option("--weights-only", help="Leave out graph and names; load_into puts the weights into your class.")]
+SaveRecipe = Annotated[Path | None, typer.Option(metavar="R.yaml", help="Write the recipe as it was run.")]
+Report = Annotated[Path | None, typer.Option(metavar="DIR", help="Write report.html and results.json there.")]
+
+
+def compress(
+    model: Model,
+    data: DataWord,
+    recipe: RecipeWord,
+    output: Output,
+    weights: Weights = None,
+    seed: Seed = None,
+    weights_only: WeightsOnly = False,
+    save_recipe: SaveRecipe = None,
+    report: Report = None,
+    shape: Input = None,
+    mean: Mean = None,
+    std: Std = None,
+    as_json: Json = False,
+) -> None:
+    """Make a trained model small, by a recipe.
+
+    laconic compress net.py:build --data npz:data.npz --recipe deep-compression -o small.lac --report story
+
+    With --weights, the model is a checkpoint that has seen all training data: choices are then made on one half of the test
+    samples, and the verdict on the other.
+    """
+    from laconic.api import compress as run
+    from laconic.base.files import write_atomically
+    from laconic.cli.opening import open_data, open_model, open_recipe
+    from laconic.cli.progress import at_work
+    from laconic.recipe import write
+    from laconic.report import write as write_report
+
+    sample = read_sample(shape, mean, std)
+    chosen = open_recipe(recipe, seed)
+    check_file(output)
+    check_file(save_recipe)
+    make_folder(report)
+    with at_work() as progress:
+        samples = open_data(data, model, sample, checkpoint=weights is not None)
+        network = open_model(model, weights, samples.preprocessing.shape, len(samples.classes) or None, chosen.seed)
+        result = run(network, samples, chosen, name=model, progress=progress)
+    result.save(output, weights_only)
+    if save_recipe is not None:
+        write_atomically(save_recipe, write(chosen).encode())
+    if report is not None:
+        write_report(result.record, report)
+    _tell(result.record, output, weights_only, report, as_json)
+
+
+def _tell(record: "Record", output: Path, weights_only: bool, report: Path | None, as_json: bool) -> None:
+    from laconic.artifact import read
+    from laconic.artifact.files import identity
+    from laconic.report import summary
+
+    content = read(output)
+    page = None if report is None else str(report / "report.html")
+    if as_json:
+        told: dict[str, Any] = {"file": str(output), "bytes": len(content), "sha256": identity(content), "weights_only": weights_only}
+        show_json(told | {"report": page, "record": asdict(record)})
+        return
+    scope = f"; the table speaks of the complete file of {size(record.after.size.value)}" if weights_only else ""
+    show(summary(record), "", f"{output}: {size(len(content))}{' of weights only' if weights_only else ''}{scope}")
+    show(f"sha256 {identity(content)}", *([f"The report is in {page}."] if page else []))

@@ -1,0 +1,60 @@
+"""laconic bench: two clocks, taking turns."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from laconic.cli.turns import ratios, take_turns
+
+
+def spin(ms: float) -> None:
+    start = time.process_time()
+    while (time.process_time() - start) * 1000 < ms:
+        pass
+
+
+def test_both_clocks_see_work_and_only_the_wall_sees_waiting() -> None:
+    busy, lazy = take_turns([("busy", lambda: spin(4)), ("lazy", lambda: time.sleep(0.004))], 5)
+    assert busy.cpu_ms == pytest.approx(4, rel=0.25)
+    assert lazy.cpu_ms < 1
+    assert lazy.measure.value >= 4
+    assert lazy.calm < 0.25 < busy.calm
+
+
+def test_the_ratio_says_how_many_times_as_fast_the_first_is() -> None:
+    fast, slow = take_turns([("fast", lambda: spin(1)), ("slow", lambda: spin(4))], 9)
+    wall, cpu = ratios(fast, slow)
+    assert cpu == pytest.approx(4, rel=0.2)
+    assert wall.value > 2
+    assert wall.n == 9
+
+
+def test_a_file_alone(cli: Any, desk: Any) -> None:
+    told = cli("bench", desk.small, "--repeats", "5", "--batch", "2", "--json").json()
+    assert [run["name"] for run in told["runs"]] == [str(desk.small)]
+    assert (told["batch"], told["runs"][0]["wall"]["n"]) == (2, 5)
+    assert "speed_ratio" not in told
+
+
+def test_a_file_against_itself(cli: Any, desk: Any) -> None:
+    done = cli("bench", desk.small, desk.small, "--repeats", "5")
+    assert done.code == 0, done.err
+    assert sum(line.startswith(str(desk.small)) for line in done.out.splitlines()) == 3
+
+
+def test_a_file_against_a_model_in_torch(cli: Any, desk: Any) -> None:
+    told = cli("bench", desk.small, desk.net, "--repeats", "5", "--json").json()
+    ours, theirs = (run["wall"]["value"] for run in told["runs"])
+    assert told["runs"][1]["name"] == f"{desk.net} in torch"
+    assert (told["speed_ratio"]["value"] > 1) == (theirs > ours)
+
+
+def test_a_model_that_takes_other_samples_exits_3(cli: Any, desk: Any, tmp_path: Path) -> None:
+    done = cli("bench", desk.small, "zoo:resnet20", "--repeats", "2")
+    assert done.code == 3, done.err
+
+
+def test_one_round_gives_no_spread_and_is_refused(cli: Any, desk: Any) -> None:
+    assert cli("bench", desk.small, "--repeats", "1").code == 2

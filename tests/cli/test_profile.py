@@ -1,0 +1,40 @@
+"""laconic profile."""
+
+from typing import Any
+
+
+def test_counts_of_a_network_known_by_hand(cli: Any, desk: Any) -> None:
+    found = cli("profile", desk.net, "--input", "1x6x6", "--batch", "2", "--json").json()
+    assert found["params"] == 4 * 9 + 4 + 64 * 3 + 3
+    assert found["macs"] == 2 * (4 * 16 * 9 + 64 * 3)
+
+
+def test_layers_by_their_cost(cli: Any) -> None:
+    by = {
+        word: [layer["name"] for layer in cli("profile", "zoo:lenet5", "--sort", word, "--json").json()["layers"]]
+        for word in ("params", "macs")
+    }
+    assert by == {"params": ["fc1", "conv2", "fc2", "conv1"], "macs": ["conv2", "fc1", "conv1", "fc2"]}
+
+
+def test_latencies_come_greatest_first(cli: Any) -> None:
+    layers = cli("profile", "zoo:lenet5", "--sort", "latency", "--json").json()["layers"]
+    times = [layer["latency"]["value"] for layer in layers]
+    assert times == sorted(times, reverse=True)
+
+
+def test_the_table_has_a_line_a_layer_and_the_whole(cli: Any) -> None:
+    lines = cli("profile", "zoo:lenet5").out.replace("\u202f", " ").splitlines()
+    assert [line.split()[0] for line in lines[:6]] == ["layer", "conv1", "conv2", "fc1", "fc2", "whole"]
+    assert "431 080 parameters, 2 293 000 MACs" in "\n".join(lines)
+
+
+def test_a_shape_must_be_said_where_only_the_builder_knows(cli: Any, desk: Any) -> None:
+    done = cli("profile", desk.net)
+    assert done.code == 2
+    assert "--input" in done.err
+
+
+def test_a_wrong_shape_or_name_exits_3(cli: Any, desk: Any) -> None:
+    assert cli("profile", desk.net, "--input", "1x7x7").code == 3
+    assert "zoo:lenet5" in cli("profile", "lenet5").err
