@@ -95,7 +95,7 @@ def observe(model: nn.Module, sample: Tensor, found: list[Part]) -> tuple[dict[s
         raise ModelError(
             f"the forward pass fails: {cause}",
             where=f"{type(model).__name__} on an input of shape {tuple(sample.shape)} ({sample.device})",
-            hint="check the sample shape (channels first, no batch axis); a forward pass that reads values needs profile(), not count()",
+            hint="say the shape of one sample as the model takes it: channels first, without the batch",
         ) from cause
     finally:
         for handle in handles:
