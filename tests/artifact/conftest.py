@@ -9,7 +9,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from laconic.artifact import Artifact, Notes, TensorEntry
 from laconic.artifact.frame import frame
@@ -17,9 +16,6 @@ from laconic.artifact.layout import write_table
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Codebook, Dense, Form, Grid, Masked
 from laconic.forms.form import bits
-
-settings.register_profile("compiling", deadline=None)  # the first call of a kernel compiles it
-settings.load_profile("compiling")
 
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
 TIED = Dense.of(np.float32([[1, -2, 0.5]]))

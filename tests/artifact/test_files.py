@@ -61,6 +61,11 @@ def lie_about_one_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(laconic.codec, "decode_array", lambda stream, dtype, n: honest(stream, dtype, n) * -1)  # 0.0 is now -0.0
 
 
+def lie_about_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = laconic.codec.decode_array
+    monkeypatch.setattr(laconic.codec, "decode_array", lambda stream, dtype, n: honest(stream, dtype, n).view(np.int32))
+
+
 def lie_about_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = laconic.artifact.unpack.__globals__["rebuild"]
     monkeypatch.setitem(
@@ -81,7 +86,7 @@ def drop_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(laconic.artifact.unpack.__globals__, "inflate", lambda *_: b"another")
 
 
-LIES = [lie_about_values, lie_about_one_bit, lie_about_shapes, break_streams, drop_the_notes, drop_the_graph]
+LIES = [lie_about_values, lie_about_one_bit, lie_about_types, lie_about_shapes, break_streams, drop_the_notes, drop_the_graph]
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)

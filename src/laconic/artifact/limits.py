@@ -31,7 +31,7 @@ class Limits:
     values: int = 1 << 28
     repeated_values: int = 1 << 25
     decoded_bytes: int = 4 * GIB
-    graph_bytes: int = 8 * MIB
+    graph_bytes: int = 4 * MIB
     graph_nodes: int = 1 << 16
     activation_bytes: int = 1 * GIB
     notes_bytes: int = 1 * MIB

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from laconic.artifact.crashes import check_crashes
 from laconic.base.errors import GraphError, LimitError
 
 # the size of these operators' outputs is in their inputs' values
@@ -130,7 +131,11 @@ def _infer(node: onnx.NodeProto, known: _Known, opset: int, place: str) -> dict[
     values = {name: onnx.numpy_helper.from_array(known.values[name]) for name in given if name in known.values}
     versions = [onnx.helper.make_opsetid("", opset)]
     try:
+        onnx.checker.check_node(node, _checker(opset))
+        check_crashes(node, known.types, known.values, place)
         inferred = onnx.shape_inference.infer_node_outputs(_schema(node.op_type, opset), node, given, values, opset_imports=versions)
+    except GraphError:
+        raise
     except Exception as cause:  # of half a dozen kinds, from onnx's C++
         raise GraphError(f"the shapes contradict each other: {_first_line(cause)}", where=place, hint=UNSAFE) from cause
     if not all(name in inferred for name in node.output if name):
@@ -141,6 +146,13 @@ def _infer(node: onnx.NodeProto, known: _Known, opset: int, place: str) -> dict[
 @functools.cache
 def _schema(operator: str, opset: int) -> onnx.defs.OpSchema:
     return onnx.defs.get_schema(operator, opset, "")
+
+
+@functools.cache
+def _checker(opset: int) -> Any:
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version, context.opset_imports = onnx.IR_VERSION, {"": opset}
+    return context
 
 
 def _first_line(cause: Exception) -> str:

@@ -18,7 +18,7 @@ from laconic.base.errors import GraphError, LimitError
 OPERATORS = frozenset(resources.files("laconic.artifact").joinpath("operators.txt").read_text("utf-8").split())
 FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
 OLDEST_OPSET = 13  # older operators take sizes as attributes, which are not looked at
-LARGEST_ATTRIBUTE = 1 << 31
+LARGEST_ATTRIBUTE = 1 << 16  # of sides, axes and counts; engines have been seen to crash on larger ones
 UNSAFE = "this graph did not come from laconic export; do not run it"
 HERE = "section graph"
 
@@ -91,7 +91,7 @@ def _sample_input(graph: onnx.GraphProto, tensors: frozenset[str]) -> onnx.Value
     """The one input that the file does not bring: floating-point, with sizes that are known but for the batch."""
     samples = [value for value in graph.input if value.name not in tensors]
     if len(samples) != 1:
-        named = ", ".join(value.name for value in samples) or "none"
+        named = ", ".join(str(value.name) for value in samples) or "none"
         raise GraphError(f"the graph must have one input beside the file's tensors, it has {len(samples)}: {named}", where=HERE)
     if not graph.output:
         raise GraphError("the graph has no output", where=HERE)

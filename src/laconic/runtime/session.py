@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from laconic.artifact import Artifact, Limits, Notes, read, unpack
@@ -10,7 +11,6 @@ from laconic.base.errors import DataError, GraphError, UsageError
 from laconic.runtime.assemble import assemble
 
 NOTHING_BUT_CRASHES = 4  # errors reach the caller as exceptions; printed as well, they would only spoil the output
-FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
 class Session:
@@ -29,10 +29,12 @@ class Session:
         if threads < 1:
             raise UsageError(f"a session needs one thread at least, got {threads}")
         self.notes: Notes = artifact.notes
-        self._engine = _start(assemble(artifact, limits).SerializeToString(), threads)
-        entry = self._engine.get_inputs()[0]
-        self.input_name, self.sample_shape = entry.name, tuple(entry.shape[1:])
-        self._dtype = FLOATS[entry.type]
+        model = assemble(artifact, limits)
+        sample = model.graph.input[0]
+        self.input_name: str = sample.name
+        self.sample_shape: tuple[int, ...] = tuple(side.dim_value for side in sample.type.tensor_type.shape.dim[1:])
+        self._dtype = onnx.helper.tensor_dtype_to_np_dtype(sample.type.tensor_type.elem_type)
+        self._engine = _start(model.SerializeToString(), threads)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Outputs `(n, …)` of the network for `inputs` `(n, *sample_shape)`, already preprocessed, of any floating-point type.
