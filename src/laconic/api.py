@@ -62,6 +62,8 @@ def compress(
     task: Task = classification,
     name: str = "",
     progress: Progress = silent,
+    folder: str | Path | None = None,
+    resume: bool = False,
 ) -> Result:
     """Make a trained model small.
 
@@ -73,9 +75,22 @@ def compress(
         task: loss and score; classification unless you bring your own.
         name: of the model, in the report.
         progress: is told how far the work is.
+        folder: where to keep the run, so that it can go on after an interruption.
+        resume: go on with the run that was interrupted in `folder`; it ends with the same bytes.
 
     Raises:
         RecipeError: an order of steps that cannot run. ModelError, DataError: model and data do not fit each other.
     """
     chosen = load_recipe(recipe) if isinstance(recipe, str) else recipe if isinstance(recipe, Recipe) else Recipe(tuple(recipe), seed)
-    return Result(run(model, data, chosen, task=task, name=name or type(model).__name__, progress=progress))
+    return Result(
+        run(
+            model,
+            data,
+            chosen,
+            task=task,
+            name=name or type(model).__name__,
+            progress=progress,
+            folder=None if folder is None else Path(folder),
+            resume=resume,
+        )
+    )

@@ -132,7 +132,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     rng = np.random.Generator(np.random.PCG64(0))
     parts = {name: (rng.integers(0, 256, (n, 1, 6, 6), np.uint8), rng.integers(0, 3, n)) for name, n in (("train", 40), ("test", 12))}
     np.savez(made.home / "data.npz", **{f"{axis}_{name}": pair[i] for name, pair in parts.items() for i, axis in enumerate("xy")})
-    words = ("compress", made.net, "--data", made.data, "--recipe", made.recipe, "-o", made.small, "--report", made.story)
+    words = ("compress", made.net, "--data", made.data, "--recipe", made.recipe, "-o", made.small, "--run", made.story)
     with pytest.raises(SystemExit) as end:
         main([str(word) for word in words])
     assert end.value.code == 0

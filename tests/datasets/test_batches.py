@@ -60,24 +60,33 @@ def test_the_data_are_left_alone(dtype):
     assert (raw == before).all()
 
 
-def test_without_a_generator_samples_come_in_their_order():
+def test_without_a_seed_samples_come_in_their_order():
     sizes = [len(targets) for _, targets in batches(Split(_images(), np.arange(50)), _PLAIN, 16)]
     assert sizes == [16, 16, 16, 2]
     assert _joined(batches(Split(_images(), np.arange(50)), _PLAIN, 16))[1].tolist() == list(range(50))
 
 
-def test_a_generator_shuffles_and_keeps_pairs_together():
+def test_a_seed_shuffles_and_keeps_pairs_together():
     split = Split(_images(), np.arange(50))
-    inputs, targets = _joined(batches(split, _PLAIN, 16, generator=_generator()))
+    inputs, targets = _joined(batches(split, _PLAIN, 16, seed=0))
     assert sorted(targets.tolist()) == list(range(50)) != targets.tolist()
     assert (inputs.numpy() == split.inputs[targets.numpy()]).all()
 
 
-def test_one_seed_one_order_and_each_pass_another():
-    split, generator = Split(_images(), np.arange(50)), _generator(3)
-    first, second = (_joined(batches(split, _PLAIN, 16, generator=generator))[1].tolist() for _ in range(2))
-    again = _joined(batches(split, _PLAIN, 16, generator=_generator(3)))[1].tolist()
-    assert first == again != second
+def test_one_seed_one_order():
+    split = Split(_images(), np.arange(50))
+    first, again, other = (_joined(batches(split, _PLAIN, 16, seed=seed))[1].tolist() for seed in (3, 3, 4))
+    assert first == again != other
+
+
+def test_a_pass_can_begin_at_any_batch():
+    split, draws = Split(_images(), np.arange(50)), {"seed": 5, "augment": Augmentation(1, flip=True)}
+    whole = list(batches(split, _PLAIN, 16, **draws))
+    late = list(batches(split, _PLAIN, 16, first=2, **draws))
+    assert len(late) == 2
+    for (inputs, targets), (same_inputs, same_targets) in zip(whole[2:], late, strict=True):
+        assert torch.equal(inputs, same_inputs)
+        assert torch.equal(targets, same_targets)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +130,7 @@ def test_channels_of_an_image_move_together():
 def test_the_border_is_raw_zero_so_normalised_it_is_minus_mean_over_std():
     split = Split(np.full((40, 1, 4, 6), 255, np.uint8), np.zeros(40, np.int64))
     preprocessing = Preprocessing((1, 4, 6), mean=(0.25,), std=(0.5,))
-    inputs, _ = next(batches(split, preprocessing, 40, generator=_generator(), augment=Augmentation(2)))
+    inputs, _ = next(batches(split, preprocessing, 40, seed=0, augment=Augmentation(2)))
     np.testing.assert_allclose(np.unique(inputs.numpy()), [-0.5, 1.5])
 
 
@@ -136,11 +145,11 @@ def test_wrong_calls_are_refused_at_once():
     split = Split(_images(), np.arange(50))
     with pytest.raises(UsageError, match="a batch of 0"):
         batches(split, _PLAIN, 0)
-    with pytest.raises(UsageError, match="no generator"):
+    with pytest.raises(UsageError, match="no seed"):
         batches(split, _PLAIN, 4, augment=Augmentation(1))
     with pytest.raises(DataError, match="where the network takes"):
         batches(split, Preprocessing((1, 6, 4)), 4)
     with pytest.raises(DataError, match="no images"):
-        batches(Split(np.zeros((3, 5)), np.arange(3)), Preprocessing((5,)), 4, generator=_generator(), augment=Augmentation(1))
+        batches(Split(np.zeros((3, 5)), np.arange(3)), Preprocessing((5,)), 4, seed=0, augment=Augmentation(1))
     with pytest.raises(UsageError, match="up to -1"):
         Augmentation(shift=-1)

@@ -95,7 +95,7 @@ class Record:
         fields: dict[str, Any] = json.loads(text)
         for side in ("before", "after"):
             fields[side] = _figures(fields[side])
-        fields["stages"] = tuple(_stage(s) for s in fields["stages"])
+        fields["stages"] = tuple(stage_from(s) for s in fields["stages"])
         fields["layers"] = tuple(Layer(**{**row, "shape": tuple(row["shape"])}) for row in fields["layers"])
         for name in ("speed_ratio", "weights_only"):
             fields[name] = _measure(fields[name])
@@ -111,5 +111,6 @@ def _figures(fields: dict[str, Any]) -> Figures:
     return Figures(**{**fields, **{name: _measure(fields[name]) for name in ("size", "score", "latency")}})
 
 
-def _stage(fields: dict[str, Any]) -> Stage:
+def stage_from(fields: Mapping[str, Any]) -> Stage:
+    """The stage that `dataclasses.asdict` took apart."""
     return Stage(**{**fields, "plan": tuple(fields["plan"]), "size": Measure(**fields["size"]), "score": _measure(fields["score"])})

@@ -32,3 +32,8 @@ class Store:
     def drop(self, address: str) -> None:
         """Forget what is kept at `address`."""
         (self.folder / address).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for path in self.folder.iterdir():
+            path.unlink(missing_ok=True)

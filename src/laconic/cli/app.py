@@ -1,5 +1,7 @@
 """The table of commands, and the way in and out of the program."""
 
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, NoReturn
@@ -36,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 DEBUG = "--debug"
+RESUME = "--resume"
 
 EPILOG = """MODEL is zoo:resnet20, torchvision:resnet18, timm:mobilenetv3_small_100, path/file.py:build or package.module:build.
 DATA is digits, mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE or path/file.py:make.
@@ -72,12 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         SystemExit: always; the code is 0, or that of the error (see `base/errors.py`).
     """
     forgive_narrow_encodings()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what asks us to stop is an interruption like Ctrl-C
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app([word for word in words if word != DEBUG], prog_name="laconic")
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            complain("interrupted: what was not finished was not written")
+            resumable = words[:1] == ["compress"]
+            again = words if RESUME in words else [*words, RESUME]
+            complain(f"interrupted; to go on:  laconic {shlex.join(again)}" if resumable else "interrupted: nothing was written")
         raise
     except Exception as cause:  # noqa: BLE001  the one place where every error ends
         fail(cause, debug=DEBUG in words)

@@ -1,4 +1,4 @@
-"""Batches: from raw samples to what a network takes, shuffled and augmented by a generator that the caller owns."""
+"""Batches: from raw samples to what a network takes, shuffled and augmented as a seed says."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from laconic.base.errors import DataError, UsageError
 from laconic.base.preprocessing import Preprocessing
+from laconic.base.seeds import derive
 from laconic.datasets.data import Split
 
 
@@ -47,8 +48,9 @@ def batches(
     preprocessing: Preprocessing,
     size: int,
     *,
-    generator: torch.Generator | None = None,
+    seed: int | None = None,
     augment: Augmentation | None = None,
+    first: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One pass over a split, in batches; the last may be smaller.
 
@@ -56,14 +58,15 @@ def batches(
         split: raw samples and targets.
         preprocessing: from raw samples to the network's input; carried out on whole batches, equal to `Preprocessing.apply`.
         size: samples in a batch.
-        generator: shuffles the samples and draws the augmentation; without it, samples come in their order.
-        augment: for images `(channels, height, width)` only; needs the generator.
+        seed: shuffles the samples and draws the augmentation, each batch from a stream of its own; without it, samples come in their order.
+        augment: for images `(channels, height, width)` only; needs the seed.
+        first: the batch to begin with; what comes is what would have come anyway.
 
     Yields:
         Inputs, float32 `(n, *shape)`, and targets, int64 or float32 `(n, …)`.
 
     Raises:
-        UsageError: a size below 1, or an augmentation without a generator.
+        UsageError: a size below 1, or an augmentation without a seed.
         DataError: samples that the preprocessing does not fit, or an augmentation of what is no image.
 
     >>> split = Split(np.zeros((5, 1, 2, 2), np.uint8), np.arange(5))
@@ -74,23 +77,28 @@ def batches(
         raise UsageError(f"a batch of {size} samples", hint="1 or more")
     if split.inputs.shape[1:] != preprocessing.shape:
         raise DataError(f"samples of shape {split.inputs.shape[1:]} where the network takes {preprocessing.shape}")
-    if augment is not None and generator is None:
-        raise UsageError("an augmentation draws at random and was given no generator")
+    if augment is not None and seed is None:
+        raise UsageError("an augmentation draws at random and was given no seed")
     if augment is not None and len(preprocessing.shape) != 3:
         raise DataError(f"samples of shape {preprocessing.shape} are no images: they cannot be shifted or flipped")
-    return _batches(split, _normalise(preprocessing), size, generator, augment)
+    return _batches(split, _normalise(preprocessing), range(first * size, len(split), size), seed, augment)
 
 
 def _batches(
-    split: Split, normalise: Callable[[Tensor], Tensor], size: int, generator: torch.Generator | None, augment: Augmentation | None
+    split: Split, normalise: Callable[[Tensor], Tensor], starts: range, seed: int | None, augment: Augmentation | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    order = np.arange(len(split)) if generator is None else torch.randperm(len(split), generator=generator).numpy()
-    for start in range(0, len(split), size):
-        rows = order[start : start + size]
+    order = np.arange(len(split)) if seed is None else torch.randperm(len(split), generator=seeded(seed)).numpy()
+    for start in starts:
+        rows = order[start : start + starts.step]
         raw = _floats(split.inputs[rows])
-        if augment is not None and generator is not None:
-            raw = augment(raw, generator)
+        if augment is not None and seed is not None:
+            raw = augment(raw, seeded(derive(seed, start)))
         yield normalise(raw), _targets(split.targets[rows])
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator that starts from `seed`."""
+    return torch.Generator().manual_seed(seed)
 
 
 def _normalise(preprocessing: Preprocessing) -> Callable[[Tensor], Tensor]:

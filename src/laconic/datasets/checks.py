@@ -1,10 +1,16 @@
 """Faults in data, found when the data are made and not in the middle of training."""
 
+import hashlib
+from collections.abc import Mapping
+
 import numpy as np
 
 from laconic.base.errors import DataError
+from laconic.base.preprocessing import Preprocessing
 
 _CHUNK = 1024
+_FEW = 5000  # samples tell enough of a distribution
+_FAR = 4.0  # mean from 0, or deviation from 1 as a factor: [0, 1] pixels without normalisation stay inside
 
 
 def check_split(name: str, inputs: np.ndarray, targets: np.ndarray, *, shape: tuple[int, ...], classes: int) -> None:
@@ -63,3 +69,55 @@ def _check_labels(targets: np.ndarray, classes: int, where: str) -> None:
             where=f"{where}, row {row}",
             hint=f"class numbers run from 0 to {classes - 1}",
         )
+
+
+def oddities(splits: Mapping[str, tuple[np.ndarray, np.ndarray]], preprocessing: Preprocessing, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """What can be worked with, but is seldom meant: one sentence each.
+
+    Samples that stand in two splits, classes that training never shows, samples in which nothing varies, inputs that the
+    preprocessing leaves far from mean 0 and deviation 1. Looks at no more than 5 000 samples of a split for the last two.
+
+    Args:
+        splits: name → inputs `(n, *shape)` and targets `(n, …)`; "train" among them.
+        preprocessing: from raw samples to inputs.
+        classes: their names; empty where the task has none.
+    """
+    found = [*_seen_twice(splits), *_unseen(splits["train"][1], classes)]
+    for name, (inputs, _) in splits.items():
+        few = inputs[:_FEW].reshape(min(len(inputs), _FEW), -1)
+        flat = np.flatnonzero((few == few[:, :1]).all(1)) if few.shape[1] > 1 else np.zeros(0, int)
+        if flat.size:
+            found.append(f"{name} split: {flat.size} samples in which nothing varies (row {flat[0]} is the first)")
+    return (*found, *_far_from_normal(preprocessing.apply(splits["train"][0][:_FEW])))
+
+
+def _seen_twice(splits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:
+    """Equal samples in different splits: what is scored on them was learnt by heart."""
+    seen: dict[bytes, tuple[str, int]] = {}
+    found = []
+    for name, (inputs, _) in splits.items():
+        digests = [hashlib.blake2b(np.ascontiguousarray(sample).tobytes(), digest_size=16).digest() for sample in inputs]
+        twice = [(row, seen[digest]) for row, digest in enumerate(digests) if digest in seen]
+        if twice:
+            row, (other, first) = twice[0]
+            found.append(f"{name} split: {len(twice)} samples are in the {other} split too (row {row} is row {first} there)")
+        for row, digest in enumerate(digests):
+            seen.setdefault(digest, (name, row))
+    return found
+
+
+def _unseen(targets: np.ndarray, classes: tuple[str, ...]) -> list[str]:
+    shown = np.unique(targets) if classes else np.zeros(0)
+    if len(shown) == 1:
+        return [f"train split: every sample is of class {shown[0]}"]
+    missing = [name for number, name in enumerate(classes) if number not in set(shown.tolist())]
+    return [f"train split: no sample of {len(missing)} of {len(classes)} classes, the first is {missing[0]!r}"] if missing else []
+
+
+def _far_from_normal(inputs: np.ndarray) -> list[str]:
+    axes = (0, *range(2, inputs.ndim)) if inputs.ndim > 2 else None
+    mean, std = np.abs(inputs.mean(axes)).max(), inputs.std(axes)
+    if mean <= _FAR and (std < _FAR).all() and (std > 1 / _FAR).all():
+        return []
+    told = f"mean up to {mean:.3g} and deviation {std.min():.3g} … {std.max():.3g}"
+    return [f"preprocessing: inputs have {told} where 0 and 1 are usual; check mean, std and scale"]

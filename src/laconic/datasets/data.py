@@ -8,7 +8,7 @@ import numpy as np
 
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing
-from laconic.datasets.checks import check_split
+from laconic.datasets.checks import check_split, oddities
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,20 @@ class Data:
     def __post_init__(self) -> None:
         for name, split in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             check_split(name, split.inputs, split.targets, shape=self.preprocessing.shape, classes=len(self.classes))
+
+    def digest(self) -> str:
+        """SHA-256 of all that training and choosing can see of these data; the test split is left unread."""
+        found = hashlib.sha256(repr((self.preprocessing, self.classes)).encode())
+        for split in (self.train, self.validation):
+            for array in (split.inputs, split.targets):
+                found.update(f"{array.dtype} {array.shape}".encode())
+                found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
+
+    def oddities(self) -> tuple[str, ...]:
+        """What can be worked with, but is seldom meant (see `checks.oddities`)."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return oddities({name: (s.inputs, s.targets) for name, s in named.items()}, self.preprocessing, self.classes)
 
     def calibration(self, samples: int = 512) -> np.ndarray:
         """The first `samples` raw training inputs, without their targets, for steps that need no labels."""

@@ -77,7 +77,7 @@ class Masked(Form):
     def of(cls, array: np.ndarray, mask: np.ndarray | None = None) -> "Masked":
         """Keep `array` where `mask` is true (default: where its bits are not all zero, so that -0.0 is kept too)."""
         kept = nonzero_bits(array) if mask is None else mask
-        return cls(array.shape, kept.astype(np.uint8), np.ascontiguousarray(array)[kept])
+        return cls(array.shape, kept.astype(np.uint8), array[kept])
 
     @property
     def mask(self) -> np.ndarray:
@@ -104,21 +104,26 @@ class Grid(Form):
         assert self.integers is not None
         along = (-1,) + (1,) * (len(self.shape) - 1)
         steps = self.table if len(self.table) == 1 else self.table.reshape(along)
-        return (self.integers.astype(self.dtype) * steps).astype(self.dtype).reshape(self.shape)
+        return (self.integers.astype(self.dtype) * steps).reshape(self.shape)
 
 
 class Codebook(Form):
     """Shared values (Han 2016): each weight names its entry in a table. Pruned weights name an entry that is zero.
 
-    >>> Codebook((3,), np.array([0, 1, 1]), np.float32([0, 2.5])).array()
+    >>> Codebook.of(np.array([0, 1, 1]), np.float32([0, 2.5])).array()
     array([0. , 2.5, 2.5], dtype=float32)
     """
 
     kind = "codebook"
 
+    @classmethod
+    def of(cls, integers: np.ndarray, table: np.ndarray) -> "Codebook":
+        """The weight `table[integers]`."""
+        return cls(integers.shape, narrow(integers), table)
+
     def array(self) -> np.ndarray:
         assert self.integers is not None
-        return self.table[self.integers.astype(np.int64)].reshape(self.shape)
+        return self.table[self.integers]
 
 
 KINDS: dict[str, type[Form]] = {form.kind: form for form in (Dense, Masked, Grid, Codebook)}
@@ -128,14 +133,15 @@ def rebuild(kind: str, shape: tuple[int, ...], integers: np.ndarray | None, tabl
     """The Form of these parts, after checking that they fit each other (they may come from a stranger's file).
 
     Raises:
-        ArtifactError: the table's length or an integer is not what `kind` and `shape` allow.
+        ArtifactError: the table's length or an integer is not what `kind` and `shape` allow, or there is no such kind.
     """
+    _check(kind in KINDS, kind, f"to be one of {', '.join(KINDS)}")
     expected = int(np.prod(shape, dtype=np.int64))
     if integers is not None:
         _check(integers.size == expected, kind, f"{expected} integers for shape {shape}, got {integers.size}")
         integers = integers.reshape(shape)
     _CHECKS[kind](shape, integers, table)
-    return KINDS[kind](shape, integers, table)
+    return KINDS[kind](shape, None if integers is None else narrow(integers), table)
 
 
 def _check(holds: bool, kind: str, what: str) -> None:
@@ -148,7 +154,7 @@ def _check_dense(shape: tuple[int, ...], integers: np.ndarray | None, table: np.
 
 
 def _check_masked(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
-    _check(integers is not None and bool(np.isin(integers, (0, 1)).all()), "masked", "a mask of zeros and ones")
+    _check(integers is not None and _between(integers, 0, 1), "masked", "a mask of zeros and ones")
     assert integers is not None
     _check(len(table) == int(integers.sum()), "masked", "one value for each kept place")
 
@@ -159,11 +165,28 @@ def _check_grid(shape: tuple[int, ...], integers: np.ndarray | None, table: np.n
 
 
 def _check_codebook(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
-    inside = integers is not None and (integers.size == 0 or (integers.min() >= 0 and integers.max() < len(table)))
-    _check(inside, "codebook", f"integers below its {len(table)} entries")
+    inside = integers is not None and _between(integers, 0, len(table) - 1)
+    _check(inside, "codebook", f"integers from 0 to below its {len(table)} entries")
+
+
+def _between(integers: np.ndarray, low: int, high: int) -> bool:
+    return integers.size == 0 or (int(integers.min()) >= low and int(integers.max()) <= high)
 
 
 _CHECKS = {"dense": _check_dense, "masked": _check_masked, "grid": _check_grid, "codebook": _check_codebook}
+
+
+def narrow(integers: np.ndarray) -> np.ndarray:
+    """The same integers in the smallest type that holds them all: most weights need one byte of the eight that int64 takes.
+
+    >>> narrow(np.array([0, 255])).dtype, narrow(np.array([-1, 200])).dtype
+    (dtype('uint8'), dtype('int16'))
+    """
+    low, high = (int(integers.min()), int(integers.max())) if integers.size else (0, 0)
+    for dtype in (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return integers.astype(dtype, copy=False)
+    return integers
 
 
 def nonzero_bits(array: np.ndarray) -> np.ndarray:

@@ -6,54 +6,76 @@ programming over intervals (Wang & Song 2011), with the divide-and-conquer step 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 
-MOST_EXACT = 1 << 20  # O(k n log n): a few seconds for 32 clusters
+MOST_EXACT = 1 << 27  # values × clusters: half a gigabyte of split points, and O(k n log n) time
+CHUNK = 1 << 20  # values looked up at a time: float64 copies of a whole layer would be the most memory that sharing takes
 
 
-def cluster(values: np.ndarray, k: int, start: str, rng: np.random.Generator, iterations: int = 100) -> np.ndarray:
-    """At most `k` centroids of `values` (any shape), ascending, float64; each the mean of its cluster.
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Intervals of the real line, and the mean of the values in each.
+
+    Args:
+        borders: ascending `(k − 1,)`; a value on a border belongs to the lower cluster.
+        centroids: ascending `(k,)`, float64.
+    """
+
+    borders: np.ndarray
+    centroids: np.ndarray
+
+    def assign(self, values: np.ndarray) -> np.ndarray:
+        """The cluster of each value, an unsigned integer; same shape as `values`."""
+        flat = values.reshape(-1)
+        places = np.empty(len(flat), np.min_scalar_type(len(self.borders)))
+        for start in range(0, len(flat), CHUNK):
+            places[start : start + CHUNK] = np.searchsorted(self.borders, flat[start : start + CHUNK], side="left")
+        return places.reshape(values.shape)
+
+
+def cluster(values: np.ndarray, k: int, start: str, rng: np.random.Generator, iterations: int = 1000) -> Clusters:
+    """At most `k` clusters of `values` (any shape), each with the mean of its members.
 
     Args:
         values: finite values; at least one.
-        k: number of clusters; fewer are returned when there are fewer different values.
+        k: number of clusters; there are fewer when there are fewer different values, or when some lose all theirs.
         start: "linear" (equal steps from min to max), "density" (equal counts), "random" (k of the values), or "exact".
         rng: drawn from by "random" only.
-        iterations: at most so many Lloyd iterations.
+        iterations: at most so many Lloyd iterations, one at least; once converged, the nearest centroid is that of the cluster.
 
-    >>> cluster(np.array([0.0, 0.1, 5.0, 5.2]), 2, "linear", np.random.default_rng(0)).round(2)
+    Raises:
+        ValueError: "exact", and values × clusters exceed `MOST_EXACT`.
+
+    >>> cluster(np.array([0.0, 0.1, 5.0, 5.2]), 2, "linear", np.random.default_rng(0)).centroids.round(2)
     array([0.05, 5.1 ])
     """
     ordered = np.sort(values, axis=None).astype(np.float64)
     if start == "exact":
         return exact(ordered, k)
-    sums = np.concatenate(([0.0], np.cumsum(ordered)))
-    centroids = np.unique(STARTS[start](ordered, k, rng))
-    for _ in range(iterations):
-        moved = _means(ordered, sums, centroids)
-        if np.array_equal(moved, centroids):
+    sums = np.zeros(len(ordered) + 1)
+    np.cumsum(ordered, out=sums[1:])
+    clusters = _filled(ordered, sums, _midpoints(np.unique(STARTS[start](ordered, k, rng))))
+    for _ in range(iterations - 1):
+        nearer = _midpoints(clusters.centroids)
+        if np.array_equal(nearer, clusters.borders):
             break
-        centroids = moved
-    return centroids
+        clusters = _filled(ordered, sums, nearer)
+    return clusters
 
 
-def assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """The index of the nearest centroid (ascending) for each value; the lower one at a tie. Same shape as `values`."""
-    return np.searchsorted(_borders(centroids), values, side="left")
+def _midpoints(ascending: np.ndarray) -> np.ndarray:
+    return (ascending[1:] + ascending[:-1]) / 2
 
 
-def _borders(centroids: np.ndarray) -> np.ndarray:
-    return (centroids[1:] + centroids[:-1]) / 2
-
-
-def _means(ordered: np.ndarray, sums: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """The mean of each cluster; clusters that have lost all their values are dropped."""
-    edges = np.concatenate(([0], np.searchsorted(ordered, _borders(centroids), side="right"), [len(ordered)]))
+def _filled(ordered: np.ndarray, sums: np.ndarray, borders: np.ndarray) -> Clusters:
+    """The clusters between these borders; those without a value are left out."""
+    edges = np.concatenate(([0], np.searchsorted(ordered, borders, side="right"), [len(ordered)]))
     counts = np.diff(edges)
-    kept = counts > 0
-    return np.asarray(np.diff(sums[edges])[kept] / counts[kept])
+    filled = np.flatnonzero(counts)
+    return Clusters(borders[filled[:-1]], np.diff(sums[edges])[filled] / counts[filled])
 
 
 def _linear(ordered: np.ndarray, k: int, _: np.random.Generator) -> np.ndarray:
@@ -75,24 +97,29 @@ STARTS: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]] 
 }
 
 
-def exact(ordered: np.ndarray, k: int) -> np.ndarray:
-    """The centroids of least total squared error: the global optimum.
+def exact(ordered: np.ndarray, k: int) -> Clusters:
+    """The clusters of least total squared error: the global optimum.
 
     Args:
-        ordered: ascending values `(n,)`, n at most `MOST_EXACT`.
-        k: number of clusters.
+        ordered: ascending values `(n,)`.
+        k: number of clusters; n · k is at most `MOST_EXACT`.
+
+    Raises:
+        ValueError: n · k exceeds it.
     """
-    if len(ordered) > MOST_EXACT:
-        raise ValueError(f"exact k-means is for at most {MOST_EXACT} values, got {len(ordered)}; start from density instead")
+    if len(ordered) * k > MOST_EXACT:
+        raise ValueError(f"exact k-means is for values × clusters up to {MOST_EXACT}, got {len(ordered)} × {k}")
     distinct, counts = np.unique(ordered, return_counts=True)
     if len(distinct) <= k:
-        return distinct
+        return Clusters(_midpoints(distinct), distinct)
     centred = distinct - distinct.mean()  # prefix sums of squares cancel badly around a large mean
     weights = np.concatenate(([0.0], np.cumsum(counts.astype(np.float64))))
     sums = np.concatenate(([0.0], np.cumsum(centred * counts)))
     squares = np.concatenate(([0.0], np.cumsum(centred**2 * counts)))
     edges = _split(weights, sums, squares, k)
-    return np.asarray(np.diff(sums[edges]) / np.diff(weights[edges]) + distinct.mean())
+    inner = edges[1:-1]
+    means = np.diff(sums[edges]) / np.diff(weights[edges]) + distinct.mean()
+    return Clusters((distinct[inner - 1] + distinct[inner]) / 2, means)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -102,7 +129,7 @@ def _split(weights: np.ndarray, sums: np.ndarray, squares: np.ndarray, k: int) -
     best = np.empty(n + 1)
     for j in range(n + 1):
         best[j] = _cost(weights, sums, squares, 0, j)
-    splits = np.zeros((k, n + 1), np.int64)
+    splits = np.zeros((k, n + 1), np.int32)
     stack = np.empty((128, 4), np.int64)
     for row in range(1, k):
         following = np.full(n + 1, np.inf)

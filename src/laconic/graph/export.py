@@ -4,13 +4,11 @@ The weights become graph *inputs* before the graph is simplified, so that nothin
 every bit of the state dict survives, and the graph still runs as fast as one that was optimised with its weights.
 """
 
-import copy
-
 import onnx
 import torch
 from torch import nn
 
-from laconic.graph.trace import quiet, refused
+from laconic.graph.trace import prepared, quiet, refusing
 
 OPSET = 20
 INPUT, OUTPUT = "input", "output"
@@ -28,7 +26,7 @@ def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
     """
     from onnxscript import optimizer
 
-    traced = _trace(copy.deepcopy(model).cpu().eval(), sample_shape)
+    traced = _trace(model, sample_shape)
     skeleton = _strip_weights(traced, set(model.state_dict()))
     with quiet():
         optimizer.optimize(skeleton, onnx_shape_inference=False)
@@ -37,22 +35,19 @@ def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
 
 
 def _trace(model: nn.Module, sample_shape: tuple[int, ...]) -> onnx.ModelProto:
-    example = torch.zeros(2, *sample_shape)  # torch treats a batch of one as a constant
-    try:
-        with quiet():
-            program = torch.onnx.export(
-                model,
-                (example,),
-                dynamo=True,
-                optimize=False,
-                verbose=False,
-                opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-            )
-    except Exception as cause:
-        raise refused(cause) from cause
+    traceable, example = prepared(model, sample_shape)
+    with quiet(), refusing():
+        program = torch.onnx.export(
+            traceable,
+            (example,),
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        )
     assert program is not None
     return program.model_proto
 
@@ -107,4 +102,6 @@ def _fresh(number: int, taken: set[str]) -> str:
     while number:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return digits if digits not in taken else f"_{digits}"
+    while digits in taken:
+        digits = f"_{digits}"
+    return digits

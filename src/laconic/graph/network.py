@@ -10,6 +10,8 @@ from torch import nn
 
 from laconic.forms import Dense, Form
 from laconic.graph.edits import Edit
+from laconic.nn.checks import check_model
+from laconic.nn.holding import Held
 from laconic.nn.weights import to_numpy, to_torch
 
 
@@ -37,6 +39,10 @@ class Network:
             found[name] = by_storage[address] = form if form is not None else Dense.of(to_numpy(tensor))
         return found
 
+    def kind(self, name: str) -> str:
+        """The kind of Form that one weight is held in."""
+        return self.forms[name].kind if name in self.forms else Dense.kind
+
     def form(self, name: str) -> Form:
         """The Form of one weight."""
         return self.forms.get(name) or Dense.of(self.array(name))
@@ -51,4 +57,14 @@ class Network:
         module = copy.deepcopy(self.module)
         for name, form in forms.items():
             module.get_parameter(name).copy_(to_torch(form.array()))
+        return Network(module, {**self.forms, **forms}, self.edits)
+
+    def released(self, held: Held) -> "Network":
+        """The network of a finished training copy of this one.
+
+        Raises:
+            ModelError: a weight is not a finite number.
+        """
+        module, forms = held.release()
+        check_model(module)
         return Network(module, {**self.forms, **forms}, self.edits)

@@ -1,16 +1,18 @@
 """The one front on which a model is traced: `torch.export`, with a clear refusal."""
 
 import copy
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import torch
 from torch import fx, nn
 from torch.export.graph_signature import InputKind
 
 from laconic.base.errors import ExportError
+from laconic.nn.checks import home
 
 
 def trace(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[fx.Graph, dict[str, str]]:
@@ -19,38 +21,54 @@ def trace(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[fx.Graph, di
     Raises:
         ExportError: the forward pass depends on the data's values.
     """
-    example = torch.zeros(2, *sample_shape)
-    try:
-        with quiet():
-            program = torch.export.export(copy.deepcopy(model).cpu().eval(), (example,))
-    except Exception as cause:
-        raise refused(cause) from cause
+    traceable, example = prepared(model, sample_shape)
+    with quiet(), refusing():
+        program = torch.export.export(traceable, (example,))
     specs = program.graph_signature.input_specs
     held = (InputKind.PARAMETER, InputKind.BUFFER)
     return program.graph, {s.arg.name: s.target for s in specs if s.kind in held and s.target is not None}
 
 
-def refused(cause: BaseException) -> ExportError:
-    """Why torch could not trace the model, in one line."""
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    text = str(cause).strip()
-    return ExportError(
-        "the model's graph cannot be exported",
-        where=f"{type(cause).__name__}: {text.splitlines()[0] if text else 'no message'}",
-        hint="pack it with --weights-only, or make the forward pass free of data-dependent control flow",
-    )
+def prepared(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[nn.Module, torch.Tensor]:
+    """A copy of the model to trace, on the CPU and in evaluation mode, and an example `(2, *sample_shape)` for it.
+
+    Input and output are float32 whatever the type of the weights: that is what a file takes and gives.
+    """
+    traceable = copy.deepcopy(model).cpu().eval()
+    _, dtype = home(model)
+    if dtype != torch.float32:
+        traceable.register_forward_pre_hook(lambda _, inputs: (inputs[0].to(dtype),))
+        traceable.register_forward_hook(lambda _, __, output: output.float())
+    return traceable, torch.zeros(2, *sample_shape)  # a batch of one would be traced as a constant
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Tell whatever torch cannot trace as an `ExportError`, in one line."""
+    try:
+        yield
+    # Broad on purpose: the tracer runs the user's code and its own compiler, and passes on whatever either raises.
+    except Exception as cause:
+        root: BaseException = cause
+        while root.__cause__ is not None:
+            root = root.__cause__
+        text = str(root).strip()
+        raise ExportError(
+            "the model's graph cannot be exported",
+            where=f"{type(root).__name__}: {text.splitlines()[0] if text else 'no message'}",
+            hint="pack it with --weights-only, or make the forward pass free of data-dependent control flow",
+        ) from cause
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporter logs its progress and warns of its own future; a user can act on neither."""
-    others = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    """The exporter logs its progress, prints the graphs that it fails on, and warns of its own future; a user can act on none."""
+    others = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")]
     levels = [other.level for other in others]
     for other in others:
         other.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.filterwarnings("ignore", module="torch")

@@ -6,22 +6,25 @@ The factor τ² keeps the two gradients in proportion when the temperature chang
 outputs is written as the Kullback-Leibler divergence, which differs by the teacher's own entropy, a constant.
 """
 
+import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from laconic.base.errors import RecipeError
+from laconic.base.errors import ModelError, RecipeError
 from laconic.graph.network import Network
 from laconic.methods.step import KEEPS, Context, Plan, Step
-from laconic.train import Training
-from laconic.train.fit import fit
+from laconic.nn import home
+from laconic.train import Training, as_runner
 from laconic.train.loop import BatchLoss
 from laconic.zoo.checkpoint import load_weights
 from laconic.zoo.reference import build_model
+
+ORIGINAL = "original"
 
 
 @dataclass(frozen=True)
@@ -33,42 +36,60 @@ class Distill(Training, Step):
         weight: λ, of the teacher's term beside the labels' term of weight 1.
         labels: False leaves the labels out; the teacher alone speaks.
         teacher: "original" (the model as it came) or a model reference such as `zoo:resnet56`.
-        teacher_weights: checkpoint of a referenced teacher.
+        teacher_weights: checkpoint of a referenced teacher; without one, the reference must be to code that loads its own.
 
     >>> print(Distill(epochs=3, temperature=6.0))
     distill: {epochs: 3, temperature: 6.0}
     """
 
-    takes: ClassVar[Mapping[str, str]] = KEEPS
-
     temperature: float = 4.0
     weight: float = 1.0
     labels: bool = True
-    teacher: str = "original"
+    teacher: str = ORIGINAL
     teacher_weights: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temperature <= 0 or self.weight < 0:
+        if not 0 < self.temperature < math.inf:
             raise RecipeError(
-                f"temperature must be positive and weight not negative, got {self.temperature} and {self.weight}", where="distill"
+                f"temperature is a number above 0, got {self.temperature}", where="distill, temperature", hint="1 … 20 is usual"
             )
+        if not 0 <= self.weight < math.inf:
+            raise RecipeError(f"weight is a number from 0, got {self.weight}", where="distill, weight", hint="1 weighs it as the labels")
+        if self.teacher_weights and self.teacher == ORIGINAL:
+            raise RecipeError("the original has its own weights", where="distill, teacher_weights", hint="say which model: teacher: zoo:…")
+        if not self.teacher_weights and self.teacher.startswith(("zoo:", "torchvision:", "timm:")):
+            raise RecipeError(
+                f"{self.teacher} would teach what it was initialised with", where="distill, teacher", hint="teacher_weights: FILE"
+            )
+
+    def takes(self) -> Mapping[str, str]:
+        return KEEPS
 
     def plan(self, network: Network, context: Context) -> Plan:
         term = f"{self.weight:g} · {self.temperature:g}² · H(teacher, student; τ = {self.temperature:g})"
         loss = f"H(labels, student) + {term}" if self.labels else term
         return Plan(({"teacher": self.teacher, "epochs": self.epochs, "lr": self.lr, "loss": loss},))
 
+    def check(self, network: Network, context: Context) -> None:
+        few = context.data.preprocessing.apply(context.data.train.inputs[:2])
+        ours, theirs = as_runner(network.module)(few), as_runner(self._teacher(context))(few)
+        if ours.shape != theirs.shape:
+            found = f"the teacher's outputs have shape {theirs.shape[1:]}, the student's {ours.shape[1:]}"
+            raise ModelError(found, where=f"distill, {self.teacher}")
+
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        teacher = self._teacher(context).eval().requires_grad_(False)
-        return fit(network, self._loss(teacher, context), self, context.data, context.generator("distill"), context.progress, "distill")
+        device, dtype = home(network.module)
+        loss = self._loss(self._teacher(context).to(device, dtype), context)
+        return context.fit(network, loss, self, "distill")
 
     def _teacher(self, context: Context) -> nn.Module:
-        if self.teacher == "original":
-            return context.original
+        """A model of its own, in evaluation mode."""
+        if self.teacher == ORIGINAL:
+            return copy.deepcopy(context.original).eval()
         shape, classes = context.data.preprocessing.shape, len(context.data.classes) or None
         model = build_model(self.teacher, classes=classes, sample_shape=shape)
-        return load_weights(model, self.teacher_weights) if self.teacher_weights else model
+        return (load_weights(model, self.teacher_weights) if self.teacher_weights else model).eval()
 
     def _loss(self, teacher: nn.Module, context: Context) -> BatchLoss:
         def loss(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

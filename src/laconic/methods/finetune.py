@@ -6,12 +6,10 @@ Zeros stay zero and shared weights move together: the gradient of a shared value
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from laconic.graph.network import Network
 from laconic.methods.step import KEEPS, Context, Plan, Step
 from laconic.train import Training
-from laconic.train.fit import fit
 from laconic.train.loop import from_task
 
 
@@ -23,10 +21,11 @@ class Finetune(Training, Step):
     finetune: {epochs: 2, lr: 0.001}
     """
 
-    takes: ClassVar[Mapping[str, str]] = KEEPS
+    def takes(self) -> Mapping[str, str]:
+        return KEEPS
 
     def plan(self, network: Network, context: Context) -> Plan:
         return Plan(({"epochs": self.epochs, "lr": self.lr, "loss": "labels"},))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        return fit(network, from_task(context.task.loss), self, context.data, context.generator("finetune"), context.progress, "finetune")
+        return context.fit(network, from_task(context.task.loss), self, "finetune")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from laconic.graph.edits import Folded
 from laconic.graph.fold import fold, foldable
@@ -20,7 +19,8 @@ class Fold(Step):
     fold: {}
     """
 
-    takes: ClassVar[Mapping[str, str]] = {"dense": "dense", "masked": "masked"}
+    def takes(self) -> Mapping[str, str]:
+        return {"dense": "dense", "masked": "masked"}
 
     def plan(self, network: Network, context: Context) -> Plan:
         pairs = foldable(network.module, context.data.preprocessing.shape)

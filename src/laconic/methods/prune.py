@@ -1,9 +1,10 @@
 """Magnitude pruning (Han, Pool, Tran & Dally 2015, "Learning both Weights and Connections for Efficient Neural Networks").
 
 A weight is removed when |w| falls below a threshold. The threshold is a *quality* times the standard deviation of the
-layer (Han 2015, §3.1), or whatever reaches a wanted *sparsity*, in each layer or over all of them. Done at once, in a few
-rounds with training between (Han's iterative pruning), or in many small rounds while training goes on (Zhu & Gupta 2017,
-"To prune, or not to prune", eq. 1): sparsity after a share t of the rounds is s·(1 − (1 − t)³).
+layer (Han 2015, §3.1), or whatever reaches a wanted *sparsity*, in each layer or over all of them. The plan turns either into
+the number of weights that each layer keeps. That number is reached at once, in a few rounds with training between (Han's
+iterative pruning), or in many small rounds while training goes on (Zhu & Gupta 2017, "To prune, or not to prune", eq. 1):
+after a share t of the rounds, (1 − t)³ of the weights that must go are still there.
 
 A pruned weight is masked from then on, so it stays zero through every later step. A weight of a codebook is moved to an
 entry that is zero.
@@ -11,17 +12,17 @@ entry that is zero.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from laconic.base.errors import RecipeError
 from laconic.forms import Codebook, Form, Masked
+from laconic.forms.magnitude import greatest, magnitude, threshold
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Plan, Step
 from laconic.nn import Held, hold, matching, weights
-from laconic.train import Training, from_task, loop
-from laconic.train.fit import carry
+from laconic.train import Training, from_task
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,6 @@ class Prune(Step):
     prune: {sparsity: 0.9}
     """
 
-    takes: ClassVar[Mapping[str, str]] = {"dense": "masked", "masked": "masked", "codebook": "codebook"}
-
     sparsity: float | dict[str, float] | None = None
     quality: float | dict[str, float] | None = None
     scope: Literal["layer", "global"] = "layer"
@@ -53,15 +52,37 @@ class Prune(Step):
         if (self.sparsity is None) == (self.quality is None):
             raise RecipeError("say either sparsity or quality", where="prune", hint="prune: {sparsity: 0.9}")
         if not all(0 <= s < 1 for s in _each(self.sparsity)):
-            raise RecipeError(f"sparsity is a share from 0 to below 1, got {self.sparsity}", where="prune")
-        if not all(q >= 0 for q in _each(self.quality)):
-            raise RecipeError(f"quality cannot be negative, got {self.quality}", where="prune")
-        if self.scope == "global" and not isinstance(self.sparsity, float):
+            raise RecipeError(
+                f"sparsity is a share from 0 to below 1, got {self.sparsity}", where="prune, sparsity", hint="0.9 sets nine in ten to zero"
+            )
+        if not all(0 <= q < np.inf for q in _each(self.quality)):
+            raise RecipeError(
+                f"quality is a number from 0, got {self.quality}", where="prune, quality", hint="1.0 is one standard deviation"
+            )
+        if self.scope not in ("layer", "global") or self.curve not in ("cubic", "linear"):
+            raise RecipeError(f"scope is layer or global, curve is cubic or linear; got {self.scope!r} and {self.curve!r}", where="prune")
+        if self.scope == "global" and (self.sparsity is None or isinstance(self.sparsity, Mapping)):
             raise RecipeError(
                 "a global scope needs one sparsity for all layers", where="prune", hint="prune: {sparsity: 0.9, scope: global}"
             )
-        if self.rounds < 1 or (self.rounds > 1 and self.training is None):
+        if self.rounds < 1:
+            raise RecipeError(f"rounds is a whole number from 1, got {self.rounds}", where="prune, rounds", hint="1 prunes at once")
+        if self.rounds > 1 and not self._trains:
             raise RecipeError("more than one round needs training between them", where="prune", hint="training: {epochs: 10, lr: 0.01}")
+
+    @property
+    def _trains(self) -> bool:
+        return self.training is not None and self.training.epochs > 0
+
+    @property
+    def _wanted(self) -> float | dict[str, float]:
+        wanted = self.sparsity if self.sparsity is not None else self.quality
+        assert wanted is not None
+        return wanted
+
+    def takes(self) -> Mapping[str, str]:
+        """A codebook is pruned at once only: while training, its values belong to many weights."""
+        return {"dense": "masked", "masked": "masked"} | ({} if self._trains else {"codebook": "codebook"})
 
     def touches(self, names: list[str]) -> list[str]:
         return list(matching(names, self._wanted, "prune"))
@@ -70,64 +91,71 @@ class Prune(Step):
         return not isinstance(self._wanted, Mapping)
 
     def plan(self, network: Network, context: Context) -> Plan:
-        """Threshold and sparsity of each layer as the weights are now; with training they are decided anew each round."""
-        arrays = {name: network.array(name) for name in self._targets(network)}
-        return Plan(tuple(_row(name, arrays[name], mask) for name, mask in self._masks(arrays, 1.0).items()))
+        """How many weights each layer keeps, by their magnitudes now; which ones is decided anew in every round."""
+        forms = {name: network.form(name) for name in self.touches(list(weights(network.module)))}
+        magnitudes = {name: magnitude(form) for name, form in forms.items()}
+        wanted = self._wanted_counts(forms, magnitudes)
+        return Plan(tuple(_row(name, m, min(wanted[name], _alive(m)), forms[name].dtype.itemsize) for name, m in magnitudes.items()))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        if self.training is not None and self.training.epochs > 0:
-            return self._prune_while_training(network, self.training, context)
-        masks = self._masks({name: network.array(name) for name in self._targets(network)}, 1.0)
-        return network.reformed({name: _masked(network.form(name), mask) for name, mask in masks.items()})
+        kept = {row["layer"]: row["kept"] for row in plan.rows}
+        if self.training is not None and self._trains:
+            return self._prune_while_training(network, kept, self.training, context)
+        return network.reformed({name: _pruned(network.form(name), count) for name, count in kept.items()})
 
-    def _prune_while_training(self, network: Network, training: Training, context: Context) -> Network:
-        """Masks only ever tighten: a weight that is gone has no gradient to come back by."""
-        start = {name: self._open_mask(network, name) for name in self._targets(network)}
-        held = hold(network.module, {**network.forms, **start})
-        self._tighten(held, start, 1 / self.rounds)
-        done = 1
-        loss, generator = from_task(context.task.loss), context.generator("prune")
-        for tick in loop(held.module, context.data.train, context.data.preprocessing, loss, training, generator):
-            due = min(int(tick.progress * self.rounds) + 1, self.rounds)
-            if due > done:
-                self._tighten(held, start, due / self.rounds)
-                done = due
-            context.progress("prune", tick.progress, f"round {done} of {self.rounds}, loss {tick.loss:.3f}")
-        return carry(network, held)
-
-    def _open_mask(self, network: Network, name: str) -> Masked:
-        form = network.form(name)
-        if isinstance(form, Codebook):
-            raise RecipeError(
-                "weights in a codebook are pruned at once, not while training", where=f"prune, {name}", hint="leave out training"
-            )
-        return Masked.of(form.array())
-
-    def _tighten(self, held: Held, start: Mapping[str, Form], t: float) -> None:
-        for name, mask in self._masks({name: held.value(name) for name in start}, t).items():
-            held.tighten(name, mask)
-
-    @property
-    def _wanted(self) -> float | dict[str, float]:
-        wanted = self.sparsity if self.sparsity is not None else self.quality
-        assert wanted is not None
-        return wanted
-
-    def _targets(self, network: Network) -> list[str]:
-        return self.touches(list(weights(network.module)))
-
-    def _masks(self, arrays: Mapping[str, np.ndarray], t: float) -> dict[str, np.ndarray]:
-        """Mask of kept weights per layer, at a share `t` of the way; zeros never come back."""
-        way = 1 - (1 - t) ** 3 if self.curve == "cubic" else t
+    def _wanted_counts(self, forms: Mapping[str, Form], magnitudes: Mapping[str, np.ndarray]) -> dict[str, int]:
         if self.quality is not None:
-            quality = matching(list(arrays), self.quality, "prune")
-            return {name: np.abs(w) > way * quality[name] * w.std() for name, w in arrays.items()}
-        if self.scope == "global":
-            everything = np.concatenate([np.abs(w).reshape(-1) for w in arrays.values()])
-            threshold = _threshold(everything, way * float(self.sparsity))  # type: ignore[arg-type]
-            return {name: np.abs(w) > threshold for name, w in arrays.items()}
-        sparsity = matching(list(arrays), self.sparsity, "prune")
-        return {name: np.abs(w) > _threshold(np.abs(w).reshape(-1), way * float(sparsity[name])) for name, w in arrays.items()}  # type: ignore[arg-type]
+            quality = matching(list(forms), self.quality, "prune")
+            return {name: int(np.count_nonzero(m > quality[name] * _std(forms[name]))) for name, m in magnitudes.items()}
+        assert self.sparsity is not None
+        if self.scope == "global" and not isinstance(self.sparsity, Mapping):
+            return _shared_out(magnitudes, self.sparsity)
+        sparsity = matching(list(forms), self.sparsity, "prune")
+        return {name: m.size - round(sparsity[name] * m.size) for name, m in magnitudes.items()}
+
+    def _prune_while_training(self, network: Network, kept: Mapping[str, int], training: Training, context: Context) -> Network:
+        """Masks only ever tighten: a weight that is gone has no gradient to come back by."""
+        start = {name: _opened(network.form(name)) for name in kept}
+        held = hold(network.module, {**network.forms, **start})
+        self._tighten(held, start, kept, 1 / self.rounds)
+        for tick in context.train(held.module, from_task(context.task.loss), training, "prune"):
+            due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
+            if due > before:
+                self._tighten(held, start, kept, due / self.rounds)
+            context.progress("prune", tick.progress, f"round {due} of {self.rounds}, loss {tick.loss:.3f}")
+        return network.released(held)
+
+    def _round(self, progress: float) -> int:
+        return min(int(progress * self.rounds) + 1, self.rounds)
+
+    def _tighten(self, held: Held, start: Mapping[str, Masked], kept: Mapping[str, int], t: float) -> None:
+        for name, last in kept.items():
+            count = last + round(self.ahead(t) * (len(start[name].table) - last))
+            held.tighten(name, greatest(magnitude(held.form(name)), count))
+
+    def ahead(self, t: float) -> float:
+        """Which share of the weights that must go is still there after a share `t` of the rounds.
+
+        >>> Prune(sparsity=0.9).ahead(0.5)
+        0.125
+        """
+        return (1 - t) ** (3 if self.curve == "cubic" else 1)
+
+
+def _alive(magnitudes: np.ndarray) -> int:
+    return int(np.count_nonzero(magnitudes >= 0))
+
+
+def _std(form: Form) -> float:
+    return float(np.std(form.array(), dtype=np.float64))
+
+
+def _shared_out(magnitudes: Mapping[str, np.ndarray], sparsity: float) -> dict[str, int]:
+    """How many weights of each layer are among the greatest of all layers."""
+    everything = np.concatenate([m.reshape(-1) for m in magnitudes.values()])
+    stay = greatest(everything, everything.size - round(sparsity * everything.size))
+    ends = np.cumsum([m.size for m in magnitudes.values()])[:-1]
+    return {name: int(np.count_nonzero(part)) for name, part in zip(magnitudes, np.split(stay, ends), strict=True)}
 
 
 def _each(wanted: float | Mapping[str, float] | None) -> list[float]:
@@ -136,27 +164,31 @@ def _each(wanted: float | Mapping[str, float] | None) -> list[float]:
     return list(wanted.values()) if isinstance(wanted, Mapping) else [wanted]
 
 
-def _threshold(magnitudes: np.ndarray, sparsity: float) -> float:
-    """The magnitude that the wanted share of the weights does not exceed; -1 for none (magnitudes may be zero)."""
-    doomed = round(sparsity * len(magnitudes))
-    return float(np.partition(magnitudes, doomed - 1)[doomed - 1]) if doomed else -1.0
-
-
-def _row(name: str, weight: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
-    kept = int(mask.sum())
-    share = kept / mask.size
+def _row(name: str, magnitudes: np.ndarray, kept: int, width: int) -> dict[str, Any]:
+    share = kept / magnitudes.size
     entropy = 0.0 if share in (0, 1) else -share * np.log2(share) - (1 - share) * np.log2(1 - share)
-    price = mask.size * entropy / 8 + kept * weight.dtype.itemsize
-    threshold = float(np.abs(weight[~mask]).max()) if kept < mask.size else 0.0
-    return {"layer": name, "threshold": threshold, "kept": kept, "of": mask.size, "sparsity": 1 - share, "estimated bytes": round(price)}
+    return {
+        "layer": name,
+        "threshold": threshold(magnitudes, kept),
+        "kept": kept,
+        "of": magnitudes.size,
+        "sparsity": 1 - share,
+        "estimated bytes": round(magnitudes.size * entropy / 8 + kept * width),
+    }
 
 
-def _masked(form: Form, mask: np.ndarray) -> Form:
-    """The weight with this mask on; a codebook stays one, its pruned weights move to an entry that is zero."""
+def _opened(form: Form) -> Masked:
+    """The weight with a mask that lets through whatever is not gone already."""
+    return form if isinstance(form, Masked) else Masked.of(form.array(), np.ones(form.shape, bool))
+
+
+def _pruned(form: Form, count: int) -> Form:
+    """The weight with its `count` greatest values; a codebook stays one, its pruned weights move to an entry that is zero."""
+    mask = greatest(magnitude(form), count)
     if not isinstance(form, Codebook):
         return Masked.of(form.array(), mask)
     assert form.integers is not None
     zeros = np.flatnonzero(form.table == 0)
     if len(zeros):
-        return Codebook(form.shape, np.where(mask, form.integers, zeros[0]), form.table)
-    return Codebook(form.shape, np.where(mask, form.integers + 1, 0), np.concatenate((np.zeros(1, form.dtype), form.table)))
+        return Codebook.of(np.where(mask, form.integers, zeros[0]), form.table)
+    return Codebook.of(np.where(mask, form.integers.astype(np.int32) + 1, 0), np.concatenate((np.zeros(1, form.dtype), form.table)))

@@ -11,15 +11,15 @@ weights (forms/kmeans.py), so a layer of 60 million takes seconds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from laconic.base.errors import RecipeError
 from laconic.base.seeds import derive
 from laconic.codec import entropy
-from laconic.forms import Codebook, Form
-from laconic.forms.kmeans import MOST_EXACT, assign, cluster
+from laconic.forms import Codebook, Form, Masked
+from laconic.forms.kmeans import MOST_EXACT, STARTS, cluster
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Plan, Step
 from laconic.nn import matching, weights
@@ -32,13 +32,11 @@ class Share(Step):
     Args:
         bits: 1 … 12; one for all layers, or a table of layer patterns. Layers not named stay as they are.
         start: of k-means: "linear" (equal steps from least to greatest, best for large weights: Han 2016 §3.2), "density"
-            (equal counts), "random", or "exact" (the global optimum, for layers of up to a million weights).
+            (equal counts), "random", or "exact" (the global optimum, for layers of up to 2^(27 − bits) weights).
 
     >>> print(Share(bits={"conv*": 8, "fc*": 5}))
     share: {bits: {conv*: 8, fc*: 5}}
     """
-
-    takes: ClassVar[Mapping[str, str]] = {"dense": "codebook", "masked": "codebook"}
 
     bits: int | dict[str, int] = 5
     start: Literal["linear", "density", "random", "exact"] = "linear"
@@ -46,7 +44,14 @@ class Share(Step):
     def __post_init__(self) -> None:
         wanted = list(self.bits.values()) if isinstance(self.bits, Mapping) else [self.bits]
         if not all(1 <= b <= 12 for b in wanted):
-            raise RecipeError(f"bits must lie between 1 and 12, got {self.bits}", where="share")
+            raise RecipeError(
+                f"bits must lie between 1 and 12, got {self.bits}", where="share, bits", hint="5 bits let a layer hold 32 different values"
+            )
+        if self.start not in (*STARTS, "exact"):
+            raise RecipeError(f"start cannot be {self.start!r}", where="share", hint=f"one of {', '.join(STARTS)}, exact")
+
+    def takes(self) -> Mapping[str, str]:
+        return {"dense": "codebook", "masked": "codebook"}
 
     def touches(self, names: list[str]) -> list[str]:
         return list(matching(names, self.bits, "share"))
@@ -69,14 +74,14 @@ class Share(Step):
         return network.reformed(shared)
 
     def _share(self, name: str, form: Form, entries: int, rng: np.random.Generator) -> Codebook:
-        if isinstance(form, Codebook):
-            raise RecipeError(
-                "the weight is shared already", where=f"share, {name}", hint="share each layer once; name the others by a pattern"
-            )
         weight = form.array()
-        kept = weight != 0 if form.kind == "masked" else np.ones(weight.shape, bool)
-        if self.start == "exact" and kept.sum() > MOST_EXACT:
-            raise RecipeError(f"exact k-means is for layers of up to {MOST_EXACT} weights", where=f"share, {name}", hint="start: density")
+        kept = weight != 0 if isinstance(form, Masked) else np.ones(weight.shape, bool)
+        if self.start == "exact" and np.count_nonzero(kept) * entries > MOST_EXACT:
+            raise RecipeError(
+                f"exact k-means is for layers of up to {MOST_EXACT // entries} weights at {entries} entries",
+                where=f"share, {name}",
+                hint="start: density",
+            )
         return share(weight, kept, entries, self.start, rng)
 
 
@@ -86,21 +91,22 @@ def share(weight: np.ndarray, kept: np.ndarray, entries: int, start: str, rng: n
     Args:
         weight: any shape, finite.
         kept: mask of the same shape.
-        entries: of the table, the zero included.
+        entries: of the table, the zero included; at least 2.
     """
-    zero = np.zeros(0 if kept.all() else 1, weight.dtype)
-    if not kept.any():
-        return Codebook(weight.shape, np.zeros(weight.shape, np.int64), zero)
-    table = cluster(weight[kept], max(entries - len(zero), 1), start, rng)
-    integers = np.zeros(weight.shape, np.int64)
-    integers[kept] = assign(weight[kept], table) + len(zero)
-    return Codebook(weight.shape, integers, np.concatenate((zero, table.astype(weight.dtype))))
+    values, zero = weight[kept], np.zeros(0 if kept.all() else 1, weight.dtype)
+    integers = np.zeros(weight.shape, np.uint16)
+    if not len(values):
+        return Codebook.of(integers, zero)
+    clusters = cluster(values, entries - len(zero), start, rng)
+    integers[kept] = clusters.assign(values).astype(np.uint16) + len(zero)
+    return Codebook.of(integers, np.concatenate((zero, clusters.centroids.astype(weight.dtype))))
 
 
 def _row(name: str, weight: np.ndarray, bits: int) -> dict[str, Any]:
     entries = 2**bits
-    low, high = float(weight.min()), float(weight.max())
-    histogram = np.floor((weight - low) / max(high - low, 1e-30) * (entries - 1)).astype(np.int64)
-    histogram[weight == 0] = -1
-    price = weight.size * entropy(histogram) / 8 + entries * weight.dtype.itemsize
+    wide = weight.astype(np.promote_types(weight.dtype, np.float32), copy=False)
+    low, high = wide.min(), wide.max()
+    bins = np.rint((wide - low) * ((entries - 1) / max(float(high) - float(low), 1e-30))).astype(np.int16)
+    bins[wide == 0] = -1
+    price = weight.size * entropy(bins) / 8 + entries * weight.dtype.itemsize
     return {"layer": name, "bits": bits, "entries": entries, "of": weight.size, "estimated bytes": round(price)}

@@ -7,18 +7,22 @@ Which order of steps is legal is computed from `takes`: what a step makes of a w
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import nn
 
+from laconic.base.errors import RecipeError
 from laconic.base.progress import Progress, silent
 from laconic.base.seeds import derive
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.nn import check_model, hold, weights
+from laconic.train.loop import BatchLoss, Tick, loop
+from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.task import Task, classification
+from laconic.train.training import Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
 
@@ -33,6 +37,7 @@ class Context:
         original: the user's model, for steps that learn from it.
         seed: of this step.
         progress: is told how far the step is.
+        memory: keeps the state of this step's training, to go on from after a kill.
     """
 
     data: Data
@@ -40,10 +45,23 @@ class Context:
     task: Task = classification
     seed: int = 0
     progress: Progress = silent
+    memory: Memory = FORGETFUL
 
-    def generator(self, purpose: str) -> torch.Generator:
-        """A generator of its own for each purpose, the same for the same seed."""
-        return torch.Generator().manual_seed(derive(self.seed, purpose))
+    def train(self, model: nn.Module, loss: BatchLoss, training: Training, purpose: str) -> Iterator[Tick]:
+        """The training loop on `data.train`, from this step's seed and with its memory."""
+        data = self.data
+        return loop(model, data.train, data.preprocessing, loss, training, derive(self.seed, purpose), self.memory)
+
+    def fit(self, network: Network, loss: BatchLoss, training: Training, purpose: str) -> Network:
+        """A new network, trained on `data.train`; masks, codebooks and grids hold throughout.
+
+        Raises:
+            DataError: the loss is not a finite number. ModelError: the last step left weights that are not.
+        """
+        held = hold(network.module, network.forms)
+        for tick in self.train(held.module, loss, training, purpose):
+            self.progress(purpose, tick.progress, f"loss {tick.loss:.3f}")
+        return network.released(held)
 
 
 @dataclass(frozen=True)
@@ -79,11 +97,14 @@ def _align(cell: str, width: int, column: int) -> str:
 class Step(ABC):
     """One verb of a recipe. Its fields are its recipe line.
 
-    `takes` maps the Form kinds that the step can work on to what it makes of them.
+    A step says what it works on (`touches`, `takes`), decides (`plan`) and does (`apply`).
     """
 
-    takes: ClassVar[Mapping[str, str]]
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+
+    @abstractmethod
+    def takes(self) -> Mapping[str, str]:
+        """What the step makes of a weight, by the kind of its Form; kinds that are not named it cannot work on."""
 
     @abstractmethod
     def plan(self, network: Network, context: Context) -> Plan:
@@ -101,6 +122,13 @@ class Step(ABC):
         """Whether that is all of them, whatever their names."""
         return True
 
+    def check(self, network: Network, context: Context) -> None:  # noqa: B027  most steps have nothing to add
+        """Refuse in a moment what would only fail hours later. Called before the first step runs, on the model as it came.
+
+        Raises:
+            LaconicError: whatever `plan` and `apply` would say.
+        """
+
     @classmethod
     def word(cls) -> str:
         """The word of this step in a recipe: its class name in kebab case."""
@@ -115,10 +143,24 @@ class Step(ABC):
         return f"{self.word()}: {{{said}}}"
 
     def __call__(self, model: nn.Module | Network, data: Data, *, task: Task = classification, seed: int = 0) -> Network:
-        """Plan and apply in one go, outside any recipe."""
+        """Plan and apply in one go, outside any recipe; what was given stays as it is.
+
+        Raises:
+            ModelError: the model has no plain, finite weights. RecipeError: a weight is in a Form that the step cannot take.
+        """
         network = model if isinstance(model, Network) else Network(model)
         context = Context(data, network.module, task, seed)
+        check_model(network.module)
+        self._check_forms(network)
+        self.check(network, context)
         return self.apply(network, self.plan(network, context), context)
+
+    def _check_forms(self, network: Network) -> None:
+        for name in self.touches(list(weights(network.module))):
+            if network.kind(name) not in self.takes():
+                raise RecipeError(
+                    f"{self.word()} takes {' or '.join(self.takes())} weights, and {name} is {network.kind(name)}", where=str(self)
+                )
 
 
 def said(value: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from laconic.forms import Codebook, Form, Grid, Masked
+from laconic.forms.form import narrow
 from laconic.nn.weights import to_numpy, to_torch
 
 
@@ -55,7 +56,7 @@ class CodebookWeight(Holder):
     def __init__(self, form: Codebook) -> None:
         super().__init__()
         assert form.integers is not None
-        self.register_buffer("integers", torch.from_numpy(form.integers.astype(np.int64)))
+        self.register_buffer("integers", torch.from_numpy(form.integers.astype(np.int32)))  # uint8 would index as a mask
         self.register_buffer("table", to_torch(form.table))
         self.register_buffer("free", self.table != 0)
 
@@ -66,7 +67,7 @@ class CodebookWeight(Holder):
         return self.table.clone()
 
     def form(self, trained: torch.Tensor) -> Codebook:
-        return Codebook(tuple(self.integers.shape), to_numpy(self.integers), to_numpy(trained * self.free))
+        return Codebook.of(to_numpy(self.integers), to_numpy(trained * self.free))
 
 
 class GridWeight(Holder):
@@ -78,7 +79,7 @@ class GridWeight(Holder):
     def __init__(self, form: Grid) -> None:
         super().__init__()
         assert form.integers is not None
-        self.register_buffer("integers", torch.from_numpy(form.integers.astype(np.int64)))
+        self.register_buffer("integers", torch.from_numpy(form.integers.astype(np.int32)))
         self.register_buffer("steps", to_torch(form.table))
 
     def forward(self, steps: torch.Tensor) -> torch.Tensor:
@@ -89,7 +90,7 @@ class GridWeight(Holder):
         return self.steps.clone()
 
     def form(self, trained: torch.Tensor) -> Grid:
-        return Grid(tuple(self.integers.shape), to_numpy(self.integers), to_numpy(trained))
+        return Grid(tuple(self.integers.shape), narrow(to_numpy(self.integers)), to_numpy(trained))
 
 
 HOLDERS: dict[str, Callable[..., Holder]] = {
@@ -113,25 +114,20 @@ class Held:
         assert isinstance(holder, MaskedWeight)
         holder.mask.copy_(torch.from_numpy(mask))
 
-    def value(self, name: str) -> np.ndarray:
-        """The weight `name` as the forward pass sees it now."""
-        owner, attribute = _owner(self.module, name)
-        return to_numpy(getattr(owner, attribute))
+    def form(self, name: str) -> Form:
+        """The Form of the weight `name` as it is trained now."""
+        holder, trained = self._holder(name)
+        return holder.form(trained)
 
     @torch.no_grad()
     def release(self) -> tuple[nn.Module, dict[str, Form]]:
-        """A plain model with the trained values, and the Forms that describe it bit for bit."""
+        """A plain model with the trained values, in the mode of `plain`, and the Forms that describe it bit for bit."""
         model = copy.deepcopy(self.plain)
-        held = dict(self.module.named_parameters(remove_duplicate=False)) | dict(self.module.named_buffers(remove_duplicate=False))
-        forms: dict[str, Form] = {}
-        for name, tensor in (dict(model.named_parameters()) | dict(model.named_buffers())).items():
-            if name in self.names:
-                holder, trained = self._holder(name)
-                forms[name] = holder.form(trained)
-                tensor.copy_(to_torch(forms[name].array()))
-            else:
-                tensor.copy_(held[name])
-        return model.train(self.plain.training), forms
+        trained = dict(self.module.named_parameters(remove_duplicate=False)) | dict(self.module.named_buffers(remove_duplicate=False))
+        forms = {name: self.form(name) for name in self.names}
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            tensor.copy_(to_torch(forms[name].array()) if name in forms else trained[name])
+        return model, forms
 
     def _holder(self, name: str) -> tuple[Holder, torch.Tensor]:
         owner, attribute = _owner(self.module, name)
@@ -142,14 +138,27 @@ class Held:
 
 
 def hold(model: nn.Module, forms: Mapping[str, Form]) -> Held:
-    """A copy of `model` in which each weight named in `forms` trains inside its Form; `model` is not touched."""
+    """A copy of `model` in which each weight named in `forms` trains inside its Form; `model` is not touched.
+
+    Args:
+        model: plain, and left alone for as long as the copy trains.
+        forms: weight name, as `weights` gives it, → Form. Where a weight is tied, all its names are held together.
+    """
     held = copy.deepcopy(model)
-    for name, form in forms.items():
-        owner, attribute = _owner(held, name)
-        holder = HOLDERS[form.kind](form).to(next(owner.parameters()).device)
-        # unsafe: the parameter is the table, whose shape is not the weight's
-        parametrize.register_parametrization(owner, attribute, holder, unsafe=True)
-    return Held(held, copy.deepcopy(model), tuple(forms))
+    places = [_places(held, name) for name in forms]  # before any weight is held: it then goes by another name
+    for form, owners in zip(forms.values(), places, strict=True):
+        holder = HOLDERS[form.kind](form).to(getattr(*owners[0]).device)
+        for owner, attribute in owners:
+            # unsafe: the parameter is the table, whose shape is not the weight's
+            parametrize.register_parametrization(owner, attribute, holder, unsafe=True)
+    return Held(held, model, tuple(forms))
+
+
+def _places(model: nn.Module, name: str) -> list[tuple[nn.Module, str]]:
+    """Every (module, attribute) at which the weight `name` stands: more than one if it is tied, each once."""
+    weight = model.get_parameter(name)
+    names = [other for other, parameter in model.named_parameters(remove_duplicate=False) if parameter is weight]
+    return list(dict.fromkeys(_owner(model, other) for other in names))
 
 
 def _owner(model: nn.Module, name: str) -> tuple[nn.Module, str]:

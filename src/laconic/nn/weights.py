@@ -24,6 +24,20 @@ def weights(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if p.ndim >= 2 and p.is_floating_point() and p.numel() > 0}
 
 
+def left_dense(model: nn.Module) -> dict[str, str]:
+    """Name → reason, of the parameters of two or more axes that are no `weights`: no method can press them.
+
+    >>> left_dense(nn.ParameterDict({"a": nn.Parameter(torch.zeros(0, 3))}))
+    {'a': 'it is empty'}
+    """
+    pressed = weights(model)
+    return {name: _why_not(p) for name, p in model.named_parameters() if p.ndim >= 2 and name not in pressed}
+
+
+def _why_not(parameter: nn.Parameter) -> str:
+    return "it is empty" if not parameter.numel() else f"its type is {str(parameter.dtype).removeprefix('torch.')}"
+
+
 def matching(names: list[str], wanted: Value | Mapping[str, Value], field: str) -> dict[str, Value]:
     """Weight name → value, where `wanted` is one value for all, or a table pattern → value (the first match counts).
 
@@ -47,12 +61,12 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """The tensor's values as an array of the same type; bfloat16 becomes ml_dtypes' bfloat16, bit for bit."""
+    """A copy of the tensor's values as an array of the same type; bfloat16 becomes ml_dtypes' bfloat16, bit for bit."""
     tensor = tensor.detach().cpu().contiguous()
     if tensor.dtype == torch.bfloat16:
         import ml_dtypes  # comes with onnx
 
-        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return tensor.view(torch.int16).numpy().copy().view(ml_dtypes.bfloat16)
     return tensor.numpy().copy()
 
 

@@ -3,7 +3,8 @@
 from laconic.recipe.legality import check_order
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.run import Run, run
+from laconic.recipe.schema import schema
 from laconic.recipe.table import STEPS
-from laconic.recipe.text import load_recipe, parse, schema, write
+from laconic.recipe.text import load_recipe, parse, write
 
 __all__ = ["STEPS", "Recipe", "Run", "check_order", "load_recipe", "parse", "run", "schema", "write"]

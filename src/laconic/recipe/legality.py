@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from laconic.base.errors import RecipeError
-from laconic.methods.step import Step
+from laconic.methods.step import KEEPS, Step
 
 
 def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> None:
@@ -16,22 +16,29 @@ def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> No
     Raises:
         RecipeError: a step meets weights in a Form that it cannot take, or a pattern names no weight.
     """
+    for number, step in enumerate(steps, 1):
+        if names is not None and not names and step.takes() != KEEPS:
+            raise RecipeError(
+                f"{step.word()} has nothing to press: the model has no weight of two or more axes",
+                where=f"step {number}: {step}",
+                hint="leave the step out; biases and normalisation are kept as they are",
+            )
     states = {name: {"dense"} for name in names} if names is not None else {"every weight": {"dense"}}
     blame: dict[str, str] = dict.fromkeys(states, "the model as it came")
     for number, step in enumerate(steps, 1):
         touched = step.touches(list(names)) if names is not None else states
         for name in touched:
-            taken = states[name] & step.takes.keys()
+            taken = states[name] & step.takes().keys()
             if not taken:
                 raise _refusal(number, step, name, states[name], blame[name])
             left = states[name] if names is None and not step.everywhere() else set()
-            states[name] = {step.takes[kind] for kind in taken} | left
+            states[name] = {step.takes()[kind] for kind in taken} | left
             if states[name] != taken:
                 blame[name] = f"step {number} ({step.word()})"
 
 
 def _refusal(number: int, step: Step, name: str, kinds: set[str], blame: str) -> RecipeError:
-    wanted, found = " or ".join(step.takes), " or ".join(sorted(kinds))
+    wanted, found = " or ".join(step.takes()), " or ".join(sorted(kinds))
     return RecipeError(
         f"{step.word()} takes {wanted} weights, and {name} is {found} after {blame}",
         where=f"step {number}: {step}",

@@ -1,29 +1,35 @@
 """Network → Artifact: the Forms of its weights, its graph, and what an input is."""
 
+from dataclasses import replace
+
 from laconic.artifact import Artifact, Notes
-from laconic.base.errors import ExportError
+from laconic.base.errors import ExportError, GraphError, LimitError
 from laconic.datasets.data import Data
 from laconic.graph.export import export
 from laconic.graph.network import Network
+from laconic.runtime import Session
 
 
-def package(network: Network, data: Data, like: Artifact | None = None) -> Artifact:
-    """What a file of this network says.
+def package(network: Network, data: Data) -> tuple[Artifact, str]:
+    """What a file of this network says, and, where it has no graph, why.
 
     Args:
         network: a plain model and its Forms.
         data: for the preprocessing and the names of the classes.
-        like: an artifact of the same structure, whose graph is taken over (tracing takes seconds).
 
-    A model whose graph cannot leave torch is packed without one; the reason stands in the notes.
+    A graph is put in only if a Session has run it. The file says in general terms why it has none: the particulars may name
+    the user's own files.
     """
-    graph, reason = (like.graph, like.notes.reason) if like else _graph(network, data)
-    folds = tuple((edit.layer, edit.norm) for edit in network.edits)
-    return Artifact(network.tensors(), graph, Notes(data.preprocessing, data.classes, folds, reason))
-
-
-def _graph(network: Network, data: Data) -> tuple[bytes | None, str]:
+    notes = Notes(data.preprocessing, data.classes, tuple((edit.layer, edit.norm) for edit in network.edits))
+    artifact = Artifact(network.tensors(), None, notes)
     try:
-        return export(network.module, data.preprocessing.shape), ""
-    except ExportError as cause:
-        return None, f"weights only: {cause.what} ({cause.where})"
+        artifact = replace(artifact, graph=export(network.module, data.preprocessing.shape))
+        Session(artifact)(data.preprocessing.apply(data.train.inputs[:1]))
+    except (ExportError, GraphError, LimitError) as cause:
+        return replace(artifact, graph=None, notes=replace(notes, reason=cause.what)), f"weights only: {cause.what} ({cause.where})"
+    return artifact, ""
+
+
+def repackage(network: Network, like: Artifact) -> Artifact:
+    """What a file of this network says, its structure being that of `like`: tracing takes seconds."""
+    return replace(like, tensors=network.tensors())

@@ -2,7 +2,8 @@
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,21 +11,27 @@ from torch import nn
 
 from laconic.artifact import Artifact, pack, unpack
 from laconic.artifact.files import identity
-from laconic.base.errors import DataError, ModelError
+from laconic.base.errors import DataError, ModelError, UsageError
+from laconic.base.imports import foreign_code
 from laconic.base.measures import Measure
 from laconic.base.progress import Progress, silent
 from laconic.base.records import Record, Stage
 from laconic.base.seeds import derive
+from laconic.datasets.batches import batches
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.graph.persist import digest, preserve, revive
 from laconic.methods.step import Context, Step
-from laconic.nn import weights
+from laconic.nn import check_model, weights
+from laconic.nn.passing import passing
+from laconic.recipe.folder import RunFolder, open_run
 from laconic.recipe.legality import check_order
-from laconic.recipe.measure import Runnable, compare, environment
-from laconic.recipe.package import package
+from laconic.recipe.measure import Comparison, Runnable, compare, environment
+from laconic.recipe.package import package, repackage
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
 from laconic.train import Task, as_runner, classification, evaluate
+from laconic.train.evaluate import score
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,27 +52,90 @@ class Run:
 
 
 def run(
-    model: nn.Module, data: Data, recipe: Recipe, *, task: Task = classification, name: str = "model", progress: Progress = silent
+    model: nn.Module,
+    data: Data,
+    recipe: Recipe,
+    *,
+    task: Task = classification,
+    name: str = "model",
+    progress: Progress = silent,
+    folder: Path | None = None,
+    resume: bool = False,
 ) -> Run:
     """Compress `model` by `recipe`. The model is not touched; the test split is read once, at the end.
 
+    Whatever does not fit is refused before anything is trained. With a `folder`, an interrupted run can go on (`resume`) and gives
+    the same bytes as one that was never interrupted.
+
     Raises:
-        RecipeError: an order of steps that cannot run on this model. DataError, ModelError: they do not fit each other.
+        RecipeError: an order of steps that cannot run on this model.
+        ModelError: the model has no plain, finite weights, or does not run on the data.
+        DataError, UsageError: the data do not fit the model, or the task does not fit either; the folder holds another run.
+        ResourceError: the disk is full, or another process works in the folder.
     """
+    check_model(model)
     check_order(recipe.steps, list(weights(model)))
-    original = Network(copy.deepcopy(model).eval())
+    with foreign_code("the model cannot be copied", ModelError, hint="keep locks, files and generators out of the model"):
+        original = Network(copy.deepcopy(model).eval())
     check_fit(original.module, data, task)
-    network, stages = original, []
-    for number, step in enumerate(recipe.steps):
-        context = Context(data, original.module, task, derive(recipe.seed, number), progress)
-        network, stage = _carry_out(step, network, context)
+    for step in recipe.steps:
+        step.check(original, Context(data, original.module, task))
+    identity_of_run = {"recipe": write(recipe), "model": digest(original.module), "data": data.digest(), "metric": task.metric}
+    with open_run(folder, identity_of_run, resume) as kept:
+        progress("export", 0.0, "the model as it came")
+        before = package(original, data)
+        network, stages = _carry_out(recipe, original, Context(data, original.module, task, 0, progress), kept)
+        progress("measure", 0.0, "export, pack, load again")
+        finished = _finish(original, before, network, data, task)
+        kept.end(identity(finished.content))
+    return Run(network, finished.artifact, finished.content, _record(finished, stages, name, data, recipe, task))
+
+
+def _carry_out(recipe: Recipe, original: Network, context: Context, kept: RunFolder) -> tuple[Network, list[Stage]]:
+    """All stages that are not finished yet, each from what the one before left."""
+    finished = kept.stages()
+    network = revive(finished[-1][0], original.module) if finished else original
+    stages = [stage for _, stage in finished]
+    for number, step in enumerate(recipe.steps[len(stages) :], len(stages)):
+        own = replace(context, seed=derive(recipe.seed, number), memory=kept.memory(number))
+        network, stage = _stage(step, network, own)
+        kept.finish_stage(number, preserve(network), stage)
         stages.append(stage)
-    progress("measure", 0.0, "export, pack, load again")
-    before = package(original, data)
-    after = package(network, data, before if network.edits == original.edits else None)
+    return network, stages
+
+
+def _stage(step: Step, network: Network, context: Context) -> tuple[Network, Stage]:
+    start = time.perf_counter()
+    plan = step.plan(network, context)
+    context.progress(step.word(), 0.0, str(step))
+    network = step.apply(network, plan, context)
+    seconds = time.perf_counter() - start
+    size = Measure(len(pack(Artifact(network.tensors()), weights_only=True)), "bytes", f"weights-only file after {step.word()}")
+    score = evaluate(as_runner(network.module), context.data.validation, context.data.preprocessing, context.task, "validation split")
+    return network, Stage(str(step), plan.rows, seconds, size, score)
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """The file and its verdict."""
+
+    artifact: Artifact
+    content: bytes
+    compared: Comparison
+    warnings: tuple[str, ...]
+
+
+def _finish(original: Network, packed: tuple[Artifact, str], network: Network, data: Data, task: Task) -> Finished:
+    before, obstacle = packed
+    after, obstacle = (repackage(network, before), obstacle) if network.edits == original.edits else package(network, data)
     content = pack(after)
-    compared = compare(Runnable(original.module, before), Runnable(network.module, unpack(content)), content, data, task)
-    record = Record(
+    was, now = Runnable(original.module, unpack(pack(before))), Runnable(network.module, unpack(content))
+    return Finished(after, content, compare(was, now, content, data, task), (obstacle,) if obstacle else ())
+
+
+def _record(finished: Finished, stages: list[Stage], name: str, data: Data, recipe: Recipe, task: Task) -> Record:
+    compared = finished.compared
+    return Record(
         model=name,
         data=data.name,
         metric=task.metric,
@@ -78,42 +148,32 @@ def run(
         speed_ratio=compared.speed_ratio,
         speed_line=compared.speed_line,
         parts=compared.parts,
-        sha256=identity(content),
+        sha256=identity(finished.content),
         environment=environment() | {"data": data.provenance},
-        warnings=(after.notes.reason,) if after.notes.reason else (),
-        weights_only=Measure(len(pack(after, weights_only=True)), "bytes", "length of the weights-only file"),
+        warnings=finished.warnings,
+        weights_only=Measure(len(pack(finished.artifact, weights_only=True)), "bytes", "length of the weights-only file"),
     )
-    return Run(network, after, content, record)
-
-
-def _carry_out(step: Step, network: Network, context: Context) -> tuple[Network, Stage]:
-    start = time.perf_counter()
-    torch.manual_seed(context.seed)  # dropout and the like draw from torch's global generator
-    plan = step.plan(network, context)
-    context.progress(step.word(), 0.0, str(step))
-    network = step.apply(network, plan, context)
-    seconds = time.perf_counter() - start
-    size = Measure(len(pack(Artifact(network.tensors()), weights_only=True)), "bytes", f"weights-only file after {step.word()}")
-    score = evaluate(as_runner(network.module), context.data.validation, context.data.preprocessing, context.task, "validation split")
-    return network, Stage(str(step), plan.rows, seconds, size, score)
 
 
 def check_fit(model: nn.Module, data: Data, task: Task) -> None:
-    """Two samples through the model and the loss: whatever does not fit is found in a second, not after an hour.
+    """Two samples through the model, the loss and the score: whatever does not fit is found in a second, not after an hour.
 
     Raises:
         ModelError: the model does not take such samples. DataError: the outputs do not fit the targets.
+        UsageError: the task's loss is no single number, or its score not one a sample.
     """
     few = data.train.take(np.arange(min(2, len(data.train))))
-    try:
-        outputs = torch.from_numpy(as_runner(model)(data.preprocessing.apply(few.inputs)))
-    except (RuntimeError, TypeError, AttributeError, ValueError, IndexError) as cause:
-        where, hint = f"one batch of shape {few.inputs.shape}", "the model must take one float tensor and return one"
-        raise ModelError(f"the model does not run on these data: {_first_line(cause)}", where=where, hint=hint) from cause
+    inputs, targets = next(batches(few, data.preprocessing, 2))
+    hint = "the model must take one float tensor of this shape; --input CxHxW says another"
+    with passing(model, f"the model does not run on a batch of shape {tuple(inputs.shape)}", hint):
+        outputs = torch.from_numpy(as_runner(model)(inputs.numpy()))
     if task is classification and (outputs.ndim != 2 or outputs.shape[1] <= int(data.train.targets.max())):
         found = f"the model's outputs have shape {tuple(outputs.shape[1:])}, the labels reach {int(data.train.targets.max())}"
-        raise DataError(found, hint=f"build the model with classes={int(data.train.targets.max()) + 1}")
-
-
-def _first_line(cause: Exception) -> str:
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        raise DataError(found, where=type(model).__name__, hint=f"build the model with classes={int(data.train.targets.max()) + 1}")
+    with foreign_code(f"the task does not take outputs of shape {tuple(outputs.shape)}", DataError):
+        loss = task.loss(outputs, targets)
+        score(task, outputs, targets)
+    if loss.shape != ():
+        raise UsageError(
+            f"the task's loss has shape {tuple(loss.shape)}", where=task.metric, hint="Task(loss=…) returns the mean over the batch"
+        )

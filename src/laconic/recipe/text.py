@@ -9,10 +9,12 @@ steps:
 
 import json
 import re
-from dataclasses import fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pydantic
 import yaml
@@ -21,18 +23,19 @@ from laconic.base.errors import RecipeError
 from laconic.base.words import did_you_mean
 from laconic.methods.step import Step
 from laconic.recipe.legality import check_order
+from laconic.recipe.nodes import compose, find, mapping, place, seek, value
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.table import STEPS
 
+_HINTS = {
+    "float_type": "a number without quotation marks and signs: 0.9",
+    "int_type": "a whole number without quotation marks: 5",
+    "int_from_float": "a whole number: 5",
+    "bool_type": "true or false",
+    "dataclass_type": "fields in braces: {epochs: 3, lr: 0.01}",
+}
+
 PRESETS = resources.files("laconic.recipe") / "presets"
-MAP = "tag:yaml.org,2002:map"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as people write it: 1e-3 is a number, and a key that stands twice is an error."""
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
 
 
 def load_recipe(name: str) -> Recipe:
@@ -42,13 +45,16 @@ def load_recipe(name: str) -> Recipe:
         RecipeError: no such file or preset, or a recipe that cannot run.
     """
     path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise RecipeError("there is no such recipe file", where=name)
-        return parse(path.read_text(encoding="utf-8"), str(path))
-    if name not in presets():
-        raise RecipeError(f"there is no preset {name!r}", hint=did_you_mean(name, presets()))
-    return parse((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"), f"preset {name}")
+    if path.suffix not in (".yaml", ".yml"):
+        if name not in presets():
+            raise RecipeError(f"there is no preset {name!r}", hint=did_you_mean(name, presets()))
+        return parse((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"), f"preset {name}")
+    if not path.is_file():
+        raise RecipeError("there is no such recipe file", where=name)
+    try:
+        return parse(path.read_text(encoding="utf-8"), name)
+    except UnicodeDecodeError as cause:
+        raise RecipeError("a recipe is UTF-8 text, and this file is not", where=name) from cause
 
 
 def presets() -> list[str]:
@@ -62,96 +68,21 @@ def parse(text: str, source: str = "recipe") -> Recipe:
     Raises:
         RecipeError: with the line, the field, the allowed values and the nearest known word.
     """
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as cause:
-        mark = getattr(cause, "problem_mark", None)
-        raise RecipeError(f"this is not YAML: {getattr(cause, 'problem', cause)}", where=_place(source, mark)) from cause
-    top = _mapping(root, source, ("seed", "steps"), "a recipe")
-    seed = _value(top["seed"]) if "seed" in top else 0
+    root = compose(text, source)
+    top = mapping(root, source, ("seed", "steps"), "a recipe")
+    seed = value(top["seed"], source) if "seed" in top else 0
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise RecipeError(f"seed must be a whole number from 0, got {seed!r}", where=_place(source, top["seed"].start_mark))
+        raise RecipeError(f"seed must be a whole number from 0, got {seed!r}", where=place(top["seed"], source), hint="seed: 0")
     listed = top.get("steps")
     if not isinstance(listed, yaml.SequenceNode):
-        raise RecipeError("a recipe lists its steps under `steps:`", where=source, hint="steps:\n           - prune: {sparsity: 0.9}")
-    steps = tuple(_parse_step(node, source) for node in listed.value)
-    check_order(steps)
-    return Recipe(steps, seed)
-
-
-def _parse_step(node: yaml.Node, source: str) -> Step:
-    place = _place(source, node.start_mark)
-    if isinstance(node, yaml.ScalarNode):
-        return _build(node.value, None, source, place)
-    if not isinstance(node, yaml.MappingNode) or len(node.value) != 1:
-        raise RecipeError("a step is one word with its fields", where=place, hint="- prune: {sparsity: 0.9}")
-    key, fields_node = node.value[0]
-    return _build(key.value, fields_node, source, place)
-
-
-def _build(word: str, node: yaml.Node | None, source: str, place: str) -> Step:
-    if word not in STEPS:
-        raise RecipeError(f"there is no step {word!r}", where=place, hint=did_you_mean(word, STEPS))
-    empty = node is None or (isinstance(node, yaml.ScalarNode) and _value(node) is None)
-    if node is not None and not empty:
-        _mapping(node, source, tuple(f.name for f in fields(STEPS[word])), word)
-    said = json.dumps({} if empty else _value(node), default=str)  # strict from JSON: no "5" for 5, but objects become dataclasses
-    try:
-        return pydantic.TypeAdapter(STEPS[word]).validate_json(said)
-    except pydantic.ValidationError as cause:
-        raise _explain(cause, word, node, source) from cause
-    except RecipeError as cause:
-        raise RecipeError(cause.what, where=f"{place}, {word}", hint=cause.hint) from cause
-
-
-def _explain(cause: pydantic.ValidationError, word: str, node: yaml.Node | None, source: str) -> RecipeError:
-    """The first complaint about the field that stands deepest, with its line."""
-    error = max(cause.errors(include_url=False), key=lambda e: len(e["loc"]))
-    path = [str(part) for part in error["loc"]]
-    shown = [part for part in path if not re.search(r"[\[(]|^(int|float|str|bool)$", part)]
-    found = "" if error["type"] in ("missing", "unexpected_keyword_argument") else f", got {error['input']!r}"
-    message = "no such field" if error["type"] == "unexpected_keyword_argument" else error["msg"].removeprefix("Input ").lower()
-    return RecipeError(f"{'.'.join([word, *shown])}: {message}{found}", where=_place(source, _find(node, shown)))
-
-
-def _find(node: yaml.Node | None, path: list[str]) -> Any:
-    """The mark of the field at `path`, or of the nearest node above it."""
-    if node is None:
-        return None
-    for key, value in node.value if isinstance(node, yaml.MappingNode) and path else ():
-        if key.value == path[0]:
-            return _find(value, path[1:])
-    return node.start_mark
-
-
-def _mapping(node: yaml.Node | None, source: str, allowed: tuple[str, ...], what: str) -> dict[str, yaml.Node]:
-    """Key → node, every key known and standing once."""
-    if not isinstance(node, yaml.MappingNode):
-        raise RecipeError(
-            f"{what} takes fields", where=_place(source, node and node.start_mark), hint=f"fields: {', '.join(allowed) or 'none'}"
-        )
-    found: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        place = _place(source, key.start_mark)
-        if key.value not in allowed:
-            raise RecipeError(f"{what} has no field {key.value!r}", where=place, hint=did_you_mean(str(key.value), allowed))
-        if key.value in found:
-            raise RecipeError(f"{key.value!r} stands twice", where=place)
-        found[key.value] = value
-    return found
-
-
-def _value(node: yaml.Node | None) -> Any:
-    """The plain value of a node; only safe, standard types."""
-    loader = _Loader("")
-    try:
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _place(source: str, mark: Any) -> str:
-    return source if mark is None else f"{source}, line {mark.line + 1}"
+        hint = "steps: [prune: {sparsity: 0.9}, share]"
+        raise RecipeError("a recipe lists its steps under `steps:`", where=place(listed or root, source), hint=hint)
+    steps: list[Step] = []
+    for node in listed.value:
+        steps.append(_step(node, source))
+        with _placed(node, source):
+            check_order(steps)
+    return Recipe(tuple(steps), seed)
 
 
 def write(recipe: Recipe) -> str:
@@ -163,26 +94,63 @@ def write(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def schema() -> dict[str, Any]:
-    """JSON Schema of a recipe, for editors."""
-    definitions: dict[str, Any] = {}
-    variants = []
-    for word, step in STEPS.items():
-        described = pydantic.TypeAdapter(step).json_schema(ref_template="#/$defs/{model}")
-        definitions |= described.pop("$defs", {})
-        definitions[word] = described
-        variants.append(
-            {"type": "object", "properties": {word: {"$ref": f"#/$defs/{word}"}}, "required": [word], "additionalProperties": False}
-        )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "laconic recipe",
-        "type": "object",
-        "properties": {
-            "seed": {"type": "integer", "minimum": 0},
-            "steps": {"type": "array", "items": {"anyOf": [*variants, {"enum": list(STEPS)}]}},
-        },
-        "required": ["steps"],
-        "additionalProperties": False,
-        "$defs": definitions,
-    }
+def _step(node: yaml.Node, source: str) -> Step:
+    """`word`, or `word: {field: value, …}`."""
+    if isinstance(node, yaml.ScalarNode) and node.value:
+        return _build(node, None, source)
+    if isinstance(node, yaml.MappingNode) and len(node.value) == 1 and isinstance(node.value[0][0], yaml.ScalarNode):
+        word, content = node.value[0]
+        return _build(word, content, source)
+    raise RecipeError("a step is one word with its fields", where=place(node, source), hint="- prune: {sparsity: 0.9}")
+
+
+def _build(word: yaml.ScalarNode, node: yaml.Node | None, source: str) -> Step:
+    if word.value not in STEPS:
+        raise RecipeError(f"there is no step {word.value!r}", where=place(word, source), hint=did_you_mean(word.value, STEPS))
+    said = None if node is None else value(node, source)
+    if said is not None:
+        mapping(node, source, tuple(f.name for f in fields(STEPS[word.value])), word.value)
+    try:
+        with _placed(node or word, source):  # strict from JSON: no "5" for 5, but objects become dataclasses
+            return pydantic.TypeAdapter(STEPS[word.value]).validate_json(_json(said or {}))
+    except pydantic.ValidationError as cause:
+        raise _explain(cause, word.value, node, source) from cause
+
+
+def _json(said: Any) -> str:
+    try:
+        return json.dumps(said, default=str)
+    except (ValueError, TypeError) as cause:  # a structure that contains itself, a key that is no word
+        raise RecipeError(f"this is no plain value: {cause}") from cause
+
+
+@contextmanager
+def _placed(node: yaml.Node, source: str) -> Iterator[None]:
+    """Put the place in the text before the place that an error names already: the line of its field, where it ends with one."""
+    try:
+        yield
+    except RecipeError as cause:
+        where = place(seek(node, cause.where.rpartition(", ")[2]) or node, source)
+        raise RecipeError(cause.what, where=f"{where}, {cause.where}" if cause.where else where, hint=cause.hint) from cause
+
+
+def _explain(cause: pydantic.ValidationError, word: str, node: yaml.Node | None, source: str) -> RecipeError:
+    """The first complaint about the field that stands deepest, with its line."""
+    error = max(cause.errors(include_url=False), key=lambda e: len(e["loc"]))
+    path = [str(part) for part in error["loc"]]
+    shown = [part for part in path if not re.search(r"[\[(]|^(int|float|str|bool)$", part)]
+    field, where = ".".join([word, *shown]), place(find(node, shown), source)
+    if error["type"] == "unexpected_keyword_argument":
+        return RecipeError(f"{field}: no such field", where=where, hint=did_you_mean(shown[-1], _fields(word, shown[:-1])))
+    allowed = re.findall(r"'(\w+)'", error["msg"]) if error["type"] == "literal_error" else []
+    hint = did_you_mean(str(error["input"]), allowed) if allowed else _HINTS.get(error["type"], "")
+    return RecipeError(f"{field}: {error['msg'].removeprefix('Input ').lower()}, got {error['input']!r}", where=where, hint=hint)
+
+
+def _fields(word: str, path: list[str]) -> list[str]:
+    """The fields of the dataclass at this path below a step."""
+    kind: Any = STEPS[word]
+    for part in path:
+        hint = get_type_hints(kind)[part]
+        kind = next(choice for choice in (hint, *get_args(hint)) if is_dataclass(choice))
+    return [field.name for field in fields(kind)]

@@ -1,14 +1,17 @@
 """Score a network, or a file, on a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import nn
 
+from laconic.base.errors import ModelError, UsageError
 from laconic.base.measures import Measure
 from laconic.base.preprocessing import Preprocessing
+from laconic.datasets.batches import batches
 from laconic.datasets.data import Split
+from laconic.nn.checks import home
 from laconic.train.task import Task
 
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -21,28 +24,54 @@ def evaluate(run: Runner, split: Split, preprocessing: Preprocessing, task: Task
         run: float32 inputs `(n, *shape)` → outputs `(n, …)`; a Session, or `as_runner(model)`.
         split: raw samples and targets.
         how: what the figure is, for its address.
+
+    Raises:
+        UsageError: the task's score does not give one value a sample.
     """
-    scores = torch.cat(
-        [_scores(run, split.take(np.arange(i, min(i + batch, len(split)))), preprocessing, task) for i in range(0, len(split), batch)]
-    )
-    spread = float(scores.std(unbiased=False)) * task.factor / len(scores) ** 0.5
-    return Measure(float(scores.double().mean()) * task.factor, task.unit, f"{task.metric}, {how}", len(scores), spread)
+    drawn = batches(split, preprocessing, batch)
+    scores = torch.cat([score(task, torch.from_numpy(run(inputs.numpy())), targets) for inputs, targets in drawn])
+    spread = float(scores.std(unbiased=False)) / len(scores) ** 0.5
+    return Measure(task.factor * float(scores.mean()), task.unit, f"{task.metric}, {how}", len(scores), abs(task.factor) * spread)
 
 
-def _scores(run: Runner, split: Split, preprocessing: Preprocessing, task: Task) -> torch.Tensor:
-    outputs = run(preprocessing.apply(split.inputs))
-    return task.score(torch.from_numpy(outputs), torch.from_numpy(split.targets)).float()
+def score(task: Task, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The task's score, one float64 value a sample `(n,)`.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    scores = task.score(outputs, targets)
+    if scores.shape != (len(targets),):
+        raise UsageError(
+            f"the task's score has shape {tuple(scores.shape)} for {len(targets)} samples",
+            where=task.metric,
+            hint="Task(score=…) returns one value a sample; laconic takes the mean",
+        )
+    return scores.double()
 
 
 def as_runner(model: nn.Module) -> Runner:
-    """A model in evaluation mode as arrays in, arrays out; its mode is put back after each call."""
+    """A model in evaluation mode as arrays in, arrays out, float32; the mode of each of its modules is put back after each call."""
 
     def run(inputs: np.ndarray) -> np.ndarray:
-        was_training = model.training
-        device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        with torch.no_grad():
-            outputs: np.ndarray = model.eval()(torch.from_numpy(inputs).to(device)).float().cpu().numpy()
-        model.train(was_training)
+        device, dtype = home(model)
+        modes = {module: module.training for module in model.modules()}
+        try:
+            with torch.no_grad():
+                outputs = _one_tensor(model.eval()(torch.from_numpy(inputs).to(device, dtype))).float().cpu().numpy()
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
         return outputs
 
     return run
+
+
+def _one_tensor(outputs: object) -> torch.Tensor:
+    if not isinstance(outputs, torch.Tensor):
+        held = f" of {', '.join(map(str, outputs))}" if isinstance(outputs, Mapping) else ""
+        raise ModelError(
+            f"the model returns a {type(outputs).__name__}{held}, not one tensor",
+            hint="give a small module around it whose forward returns the one that counts, such as self.net(x)['logits'] or self.net(x)[0]",
+        )
+    return outputs

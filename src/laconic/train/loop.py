@@ -1,5 +1,6 @@
 """The training loop, a generator: the caller owns it, so pruning while training is an ordinary `for` loop."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,10 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from laconic.base.errors import DataError
+from laconic.base.errors import ModelError
 from laconic.base.preprocessing import Preprocessing
+from laconic.base.seeds import derive
 from laconic.datasets.batches import batches
 from laconic.datasets.data import Split
+from laconic.nn.checks import home
+from laconic.train.course import Course
+from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.task import Loss
 from laconic.train.training import Training
 
@@ -38,37 +43,59 @@ def loop(
     preprocessing: Preprocessing,
     loss: BatchLoss,
     training: Training,
-    generator: torch.Generator,
+    seed: int,
+    memory: Memory = FORGETFUL,
 ) -> Iterator[Tick]:
     """Train `model` in place, yielding after every optimiser step.
 
+    What a step draws at random (its samples, their augmentation, dropout) depends on the seed and the step's number alone, so a
+    training that goes on from a state in `memory` takes the very steps that it would have taken.
+
+    A loss that is not finite takes the training back to where the epoch began, at half the learning rate.
+
     Args:
         model: trained in place; in training mode while the loop runs, in evaluation mode after it.
-        split: the samples.
+        split: the samples. A last batch of a single sample is left out: batch normalisation cannot learn from it.
         preprocessing: from raw samples to inputs.
         loss: (model, inputs, targets) → scalar; `from_task(task.loss)` for the ordinary case.
         training: the hyper-parameters.
-        generator: draws the order of samples and the augmentation.
+        seed: of all that is drawn at random.
+        memory: is given a state to go on from now and then, and asked for one at the start.
 
     Raises:
-        DataError: the loss is not a finite number.
+        ModelError: no parameter asks for a gradient.
+        DataError: the loss was not a finite number, and halving the rate three times did not help.
     """
-    optimizer = training.build_optimizer(p for p in model.parameters() if p.requires_grad)
-    device = next(model.parameters()).device
-    steps = training.epochs * math.ceil(len(split) / training.batch)
-    step = 0
+    course = Course(model, training.build_optimizer(_trained(model)))
+    course.recall(memory)
+    (device, dtype), an_epoch = home(model), steps_an_epoch(len(split), training.batch)
+    steps = training.epochs * an_epoch
     model.train()
-    for epoch in range(training.epochs):
-        for inputs, targets in batches(split, preprocessing, training.batch, generator=generator, augment=training.augmentation):
-            for group in optimizer.param_groups:
-                group["lr"] = training.rate(step, steps)
-            optimizer.zero_grad(set_to_none=True)
-            error = loss(model, inputs.to(device), targets.to(device))
-            error.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            yield Tick(step, steps, epoch, _finite(float(error.detach()), step))
-            step += 1
+    while course.step < steps:
+        epoch, first = divmod(course.step, an_epoch)
+        start = course.state()
+        drawn = batches(split, preprocessing, training.batch, seed=derive(seed, epoch), augment=training.augmentation, first=first)
+        for inputs, targets in itertools.islice(drawn, an_epoch - first):
+            torch.manual_seed(derive(seed, epoch, course.step))  # dropout and the like draw from the global generator
+            course.set_rate(training.rate(course.step, steps))
+            error = loss(model, inputs.to(device, dtype), targets.to(device))
+            if not math.isfinite(value := float(error.detach())):
+                course.go_back(start, value)
+                break
+            course.descend(error)
+            yield Tick(course.step - 1, steps, epoch, value)
+            course.keep(memory, last=course.step % an_epoch == 0)
     model.eval()
+
+
+def steps_an_epoch(samples: int, batch: int) -> int:
+    """Batches in one pass, a last one of a single sample not counted (unless there is no other).
+
+    >>> steps_an_epoch(10, 5), steps_an_epoch(11, 5), steps_an_epoch(12, 5)
+    (2, 2, 3)
+    """
+    whole, rest = divmod(samples, batch)
+    return max(whole + (rest > 1), 1)
 
 
 def from_task(loss: Loss) -> BatchLoss:
@@ -76,9 +103,8 @@ def from_task(loss: Loss) -> BatchLoss:
     return lambda model, inputs, targets: loss(model(inputs), targets)
 
 
-def _finite(value: float, step: int) -> float:
-    if not math.isfinite(value):
-        raise DataError(
-            f"the loss became {value}", where=f"training step {step}", hint="halve the learning rate, or look for NaN in the data"
-        )
-    return value
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trained:
+        raise ModelError("the model has nothing to train: no parameter asks for a gradient", hint="model.requires_grad_()")
+    return trained

@@ -1,5 +1,6 @@
 """How long and how fast to train, as one value that steps share."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -42,16 +43,19 @@ class Training:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        for name, holds in (
-            ("epochs", self.epochs >= 0),
-            ("lr", self.lr > 0),
-            ("batch", self.batch >= 1),
-            ("weight_decay", self.weight_decay >= 0),
-            ("warmup", 0 <= self.warmup < 1),
-            ("shift", self.shift >= 0),
+        for name, holds, allowed in (
+            ("epochs", self.epochs >= 0, "a whole number from 0"),
+            ("lr", 0 < self.lr < math.inf, "a number above 0"),
+            ("batch", self.batch >= 1, "a whole number from 1"),
+            ("optimizer", self.optimizer in ("sgd", "adam"), "sgd or adam"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "a number from 0"),
+            ("schedule", self.schedule in ("cosine", "constant"), "cosine or constant"),
+            ("warmup", 0 <= self.warmup < 1, "a share from 0 to below 1"),
+            ("shift", self.shift >= 0, "a whole number from 0"),
         ):
             if not holds:
-                raise RecipeError(f"{name} cannot be {getattr(self, name)}", where=type(self).__name__)
+                where = f"{type(self).__name__.lower()}, {name}"
+                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=where, hint=f"{name} is {allowed}")
 
     @property
     def augmentation(self) -> Augmentation | None:
@@ -59,13 +63,13 @@ class Training:
         return Augmentation(self.shift, self.flip) if self.shift or self.flip else None
 
     def rate(self, step: int, steps: int) -> float:
-        """The learning rate of one step of `steps`."""
+        """The learning rate of one step, 0 … `steps` − 1, of `steps`."""
         climb = self.warmup * steps
         if step < climb:
-            return self.lr * (step + 1) / climb
+            return self.lr * min((step + 1) / climb, 1.0)
         if self.schedule == "constant":
             return self.lr
-        return self.lr * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * (step - climb) / max(steps - climb, 1)))))
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - climb) / (steps - climb)))
 
     def build_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser over `parameters`."""

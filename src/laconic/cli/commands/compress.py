@@ -18,7 +18,8 @@ RecipeWord = Annotated[str, typer.Option("--recipe", metavar="NAME|FILE", help="
 Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's own.")]
 WeightsOnly = Annotated[bool, typer.Option("--weights-only", help="Leave out graph and names; load_into puts the weights into your class.")]
 SaveRecipe = Annotated[Path | None, typer.Option(metavar="R.yaml", help="Write the recipe as it was run.")]
-Report = Annotated[Path | None, typer.Option(metavar="DIR", help="Write report.html and results.json there.")]
+RunFolder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Keep the run and its report there; else in OUTPUT.run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run that was interrupted in that folder.")]
 
 
 def compress(
@@ -30,7 +31,8 @@ def compress(
     seed: Seed = None,
     weights_only: WeightsOnly = False,
     save_recipe: SaveRecipe = None,
-    report: Report = None,
+    run: RunFolder = None,
+    resume: Resume = False,
     shape: Input = None,
     mean: Mean = None,
     std: Std = None,
@@ -38,12 +40,14 @@ def compress(
 ) -> None:
     """Make a trained model small, by a recipe.
 
-    laconic compress net.py:build --data npz:data.npz --recipe deep-compression -o small.lac --report story
+    laconic compress net.py:build --data npz:data.npz --recipe deep-compression -o small.lac
+
+    An interrupted run goes on where it was when the same line is given again with --resume, and ends with the same bytes.
 
     With --weights, the model is a checkpoint that has seen all training data: choices are then made on one half of the test
     samples, and the verdict on the other.
     """
-    from laconic.api import compress as run
+    from laconic.api import compress as press
     from laconic.base.files import write_atomically
     from laconic.cli.opening import open_data, open_model, open_recipe
     from laconic.cli.progress import at_work
@@ -54,30 +58,30 @@ def compress(
     chosen = open_recipe(recipe, seed)
     check_file(output)
     check_file(save_recipe)
-    make_folder(report)
+    story = run or output.with_name(f"{output.name}.run")
+    make_folder(story)
     with at_work() as progress:
         samples = open_data(data, model, sample, checkpoint=weights is not None)
         network = open_model(model, weights, samples.preprocessing.shape, len(samples.classes) or None, chosen.seed)
-        result = run(network, samples, chosen, name=model, progress=progress)
+        result = press(network, samples, chosen, name=model, progress=progress, folder=story, resume=resume)
     result.save(output, weights_only)
     if save_recipe is not None:
         write_atomically(save_recipe, write(chosen).encode())
-    if report is not None:
-        write_report(result.record, report)
-    _tell(result.record, output, weights_only, report, as_json)
+    write_report(result.record, story)
+    _tell(result.record, output, weights_only, story, as_json)
 
 
-def _tell(record: "Record", output: Path, weights_only: bool, report: Path | None, as_json: bool) -> None:
+def _tell(record: "Record", output: Path, weights_only: bool, story: Path, as_json: bool) -> None:
     from laconic.artifact import read
     from laconic.artifact.files import identity
     from laconic.report import summary
 
     content = read(output)
-    page = None if report is None else str(report / "report.html")
+    page = str(story / "report.html")
     if as_json:
         told: dict[str, Any] = {"file": str(output), "bytes": len(content), "sha256": identity(content), "weights_only": weights_only}
         show_json(told | {"report": page, "record": asdict(record)})
         return
     scope = f"; the table speaks of the complete file of {size(record.after.size.value)}" if weights_only else ""
     show(summary(record), "", f"{output}: {size(len(content))}{' of weights only' if weights_only else ''}{scope}")
-    show(f"sha256 {identity(content)}", *([f"The report is in {page}."] if page else []))
+    show(f"sha256 {identity(content)}", f"The report is in {page}.")

@@ -1,0 +1,39 @@
+"""A network as bytes, bit for bit, and back: what a run keeps between its stages."""
+
+import copy
+import hashlib
+
+import torch
+from torch import nn
+
+from laconic.artifact import Artifact, Notes, pack, unpack
+from laconic.graph.edits import Folded
+from laconic.graph.fold import fold
+from laconic.graph.network import Network
+from laconic.nn.weights import to_numpy, to_torch
+
+
+def preserve(network: Network) -> bytes:
+    """Values, Forms and Edits in the form of a `.lac` file without a graph; the class is not in it."""
+    folds = tuple((edit.layer, edit.norm) for edit in network.edits)
+    return pack(Artifact(network.tensors(), None, Notes(folds=folds)))
+
+
+@torch.no_grad()
+def revive(content: bytes, original: nn.Module) -> Network:
+    """The network that `preserve` kept: the original's class, the Edits replayed, every tensor as it was."""
+    artifact = unpack(content)
+    edits = tuple(Folded(layer, norm) for layer, norm in artifact.notes.folds)
+    module = copy.deepcopy(fold(Network(original), list(edits)).module)
+    module.load_state_dict({name: to_torch(form.array()) for name, form in artifact.tensors.items()})
+    forms = {name: form for name, form in artifact.tensors.items() if form.kind != "dense"}
+    return Network(module, forms, edits)
+
+
+def digest(model: nn.Module) -> str:
+    """SHA-256 of a model's structure, as it prints, and of every tensor of its state."""
+    found = hashlib.sha256(repr(model).encode())
+    for name, tensor in model.state_dict().items():
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(to_numpy(tensor).tobytes())
+    return found.hexdigest()

@@ -1,0 +1,116 @@
+"""Every order of steps runs, or is refused at once and with the reason."""
+
+import itertools
+from collections.abc import Mapping
+
+import pytest
+from torch import nn
+
+from laconic.base.errors import RecipeError
+from laconic.datasets.data import Data
+from laconic.graph.network import Network
+from laconic.methods.distill import Distill
+from laconic.methods.finetune import Finetune
+from laconic.methods.fold import Fold
+from laconic.methods.prune import Prune
+from laconic.methods.share import Share
+from laconic.methods.step import KEEPS, Context, Step
+from laconic.nn import weights
+from laconic.recipe import STEPS, check_order
+from laconic.train import Training
+
+SHORT = Training(epochs=1, batch=32)
+EVERY: dict[str, Step] = {
+    "prune": Prune(sparsity=0.5),
+    "prune gradually": Prune(sparsity=0.8, rounds=2, training=SHORT),
+    "prune some": Prune(quality={"fc": 0.5}),
+    "share": Share(bits=3),
+    "share some": Share(bits={"block.*": 2}),
+    "fold": Fold(),
+    "finetune": Finetune(epochs=1, batch=32),
+    "distill": Distill(epochs=1, batch=32),
+}
+REFUSED = {
+    ("share", "share"),
+    ("share", "share some"),
+    ("share some", "share"),
+    ("share some", "share some"),
+    ("share", "fold"),
+    ("share some", "fold"),
+    ("share", "prune gradually"),
+    ("share some", "prune gradually"),
+}
+
+
+def carry_out(steps: list[Step], model: nn.Module, data: Data) -> Network:
+    network = Network(model)
+    for seed, step in enumerate(steps):
+        context = Context(data, model, seed=seed)
+        network = step.apply(network, step.plan(network, context), context)
+    return network
+
+
+def test_every_step_of_the_table_is_tried() -> None:
+    assert {type(step) for step in EVERY.values()} == set(STEPS.values())
+
+
+@pytest.mark.parametrize("pair", list(itertools.product(EVERY, repeat=2)), ids=" then ".join)
+def test_every_pair_runs_or_is_refused_at_once(pair: tuple[str, str], model: nn.Module, data: Data) -> None:
+    steps, names = [EVERY[word] for word in pair], list(weights(model))
+    if pair in REFUSED:
+        with pytest.raises(RecipeError, match="codebook after step 1") as caught:
+            check_order(steps, names)
+        assert caught.value.where == f"step 2: {steps[1]}"
+        assert "before step 1" in caught.value.hint
+        return
+    check_order(steps, names)
+    check_order(steps)
+    network = carry_out(steps, model, data)
+    for name, form in network.forms.items():
+        assert network.array(name).tobytes() == form.array().tobytes()
+
+
+@pytest.mark.parametrize("word", EVERY)
+def test_what_a_step_makes_of_each_form_is_what_it_says(word: str, model: nn.Module, data: Data) -> None:
+    step = EVERY[word]
+    assert step.takes().keys() <= KEEPS.keys()
+    makers: dict[str, list[Step]] = {"dense": [], "masked": [Prune(sparsity=0.2)], "codebook": [Share(bits=4)]}
+    for kind in step.takes().keys() & makers.keys():
+        before = carry_out(makers[kind], model, data)
+        after = carry_out([*makers[kind], step], model, data)
+        for name in step.touches(list(weights(model))):
+            assert before.kind(name) == kind
+            assert after.kind(name) == step.takes()[kind]
+
+
+def test_without_names_only_what_is_wrong_for_every_model_is_refused() -> None:
+    check_order([Share(bits={"conv*": 4}), Share(bits={"fc*": 4})])
+    check_order([Share(bits={"conv*": 4}), Fold()])
+    with pytest.raises(RecipeError, match="every weight is codebook after step 1"):
+        check_order([Share(), Share(bits={"fc*": 4})])
+
+
+def test_with_names_other_layers_are_free() -> None:
+    names = ["conv.weight", "fc.weight"]
+    check_order([Share(bits={"conv": 4}), Share(bits={"fc": 4}), Prune(sparsity=0.5)], names)
+    with pytest.raises(RecipeError, match=r"and fc\.weight is codebook after step 2 \(share\)"):
+        check_order([Share(bits={"conv": 4}), Share(bits={"fc": 4}), Share(bits={"fc": 2})], names)
+
+
+def test_the_step_that_is_blamed_made_the_form_and_not_just_kept_it() -> None:
+    with pytest.raises(RecipeError, match="after step 2"):
+        check_order([Prune(sparsity=0.5), Share(), Finetune(), Distill(), Share()], ["a"])
+
+
+def test_a_pattern_that_names_nothing_is_refused_before_the_first_step() -> None:
+    with pytest.raises(RecipeError, match="no weight is called 'conv9'"):
+        check_order([Finetune(epochs=10**9), Prune(sparsity={"conv9": 0.5})], ["fc.weight"])
+
+
+def test_a_step_that_takes_nothing_dense_is_refused_for_the_model_as_it_came() -> None:
+    class Odd(Fold):
+        def takes(self) -> Mapping[str, str]:
+            return {"grid": "grid"}
+
+    with pytest.raises(RecipeError, match="a is dense after the model as it came"):
+        check_order([Odd()], ["a"])

@@ -1,0 +1,279 @@
+"""YAML ⇄ Recipe, one to one, and complaints that name the line, the field and the nearest known word."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from laconic.base.errors import RecipeError
+from laconic.methods.distill import Distill
+from laconic.methods.finetune import Finetune
+from laconic.methods.fold import Fold
+from laconic.methods.prune import Prune
+from laconic.methods.share import Share
+from laconic.methods.step import Step
+from laconic.recipe import STEPS, Recipe, load_recipe, parse, schema, write
+from laconic.recipe.text import presets
+from laconic.train import Training
+
+PATTERNS = st.text(min_size=1, max_size=8)
+SHARES = st.floats(0, 1, exclude_max=True)
+TRAINING: dict[str, st.SearchStrategy[Any]] = {
+    "epochs": st.integers(0, 10**6),
+    "lr": st.floats(0, 10, exclude_min=True),
+    "batch": st.integers(1, 10**6),
+    "optimizer": st.sampled_from(["sgd", "adam"]),
+    "weight_decay": st.floats(0, 10),
+    "schedule": st.sampled_from(["cosine", "constant"]),
+    "warmup": SHARES,
+    "shift": st.integers(0, 9),
+    "flip": st.booleans(),
+}
+
+
+def tables(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return values | st.dictionaries(PATTERNS, values, min_size=1, max_size=3)
+
+
+PRUNES = st.one_of(
+    st.builds(Prune, sparsity=tables(SHARES), curve=st.sampled_from(["cubic", "linear"])),
+    st.builds(Prune, quality=tables(st.floats(0, 5))),
+    st.builds(
+        Prune,
+        sparsity=SHARES,
+        scope=st.just("global"),
+        rounds=st.integers(1, 99),
+        training=st.builds(Training, **TRAINING | {"epochs": st.just(3)}),
+    ),
+)
+SHARINGS = st.builds(Share, bits=tables(st.integers(1, 12)), start=st.sampled_from(["linear", "density", "random", "exact"]))
+FINETUNES = st.builds(Finetune, **TRAINING)
+DISTILLATIONS = st.one_of(
+    st.builds(Distill, **TRAINING, temperature=st.floats(0.1, 50), weight=st.floats(0, 9), labels=st.booleans()),
+    st.builds(Distill, teacher=st.just("zoo:resnet20"), teacher_weights=st.text(min_size=1)),
+)
+BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
+    Prune: PRUNES,
+    Share: SHARINGS,
+    Finetune: FINETUNES,
+    Distill: DISTILLATIONS,
+    Fold: st.just(Fold()),
+}
+ANY = st.one_of(*BY_CLASS.values())
+
+
+def test_every_step_is_drawn_in_these_tests() -> None:
+    assert set(BY_CLASS) == set(STEPS.values())
+
+
+@given(ANY, st.integers(0, 2**63))
+def test_a_step_written_and_read_is_the_same(step: Step, seed: int) -> None:
+    recipe = Recipe((step,), seed)
+    assert parse(write(recipe)) == recipe
+    assert write(parse(write(recipe))) == write(recipe)
+
+
+@given(ANY)
+def test_a_step_prints_itself_as_its_line(step: Step) -> None:
+    assert str(step).startswith(f"{step.word()}: {{")
+    assert str(step).endswith("}")
+
+
+def test_a_plain_printed_step_is_yaml() -> None:
+    for step in (
+        Prune(sparsity=0.9, rounds=3, training=Training(epochs=2, flip=True)),
+        Share(bits={"conv*": 8}),
+        Fold(),
+        Finetune(epochs=0),
+    ):
+        assert parse(f"steps:\n- {step}").steps == (step,)
+
+
+@given(st.lists(FINETUNES | PRUNES, max_size=4), st.integers(0, 9))
+def test_a_recipe_written_and_read_is_the_same(steps: list[Step], seed: int) -> None:
+    steps = [step for step in steps if not (isinstance(step, Prune) and step.training)]
+    recipe = Recipe(tuple(steps), seed)
+    assert parse(write(recipe)) == recipe
+
+
+@pytest.mark.parametrize("word", STEPS)
+def test_a_word_is_the_name_of_its_class_and_of_its_file(word: str) -> None:
+    step = STEPS[word]
+    assert step.word() == word
+    assert step.__module__ == f"laconic.methods.{word}"
+    assert step.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert dataclasses.is_dataclass(step)
+    assert step.__doc__
+    assert step.plan is not Step.plan
+    assert step.takes is not Step.takes
+
+
+def test_all_the_ways_to_say_nothing() -> None:
+    wanted = Recipe((Fold(), Fold(), Fold(), Share()))
+    assert parse("steps: [fold, fold: , {fold: {}}, share]") == wanted
+    assert parse("steps: []") == Recipe()
+
+
+def test_numbers_as_people_write_them() -> None:
+    step = parse("steps: [finetune: {lr: 1e-3, weight_decay: 5E-4, epochs: 2}]").steps[0]
+    assert step == Finetune(lr=0.001, weight_decay=0.0005, epochs=2)
+    assert parse("steps: [prune: {sparsity: 0}]").steps == (Prune(sparsity=0.0),)
+    assert parse("steps: [share: {bits: {1: 8, 2.weight: 4}}]").steps == (Share(bits={"1": 8, "2.weight": 4}),)
+
+
+# text, line, a word of the complaint, a word of the hint
+BROKEN = [
+    ("steps: [prun: {sparsity: 0.9}]", 1, "no step 'prun'", "did you mean prune?"),
+    ("steps:\n  - zip\n", 2, "no step 'zip'", "known: distill, finetune"),
+    ("steps:\n  - fold\n  - prune: {sparsty: 0.9}", 3, "no field 'sparsty'", "did you mean sparsity?"),
+    (
+        "steps:\n  - prune:\n      sparsity: 0.9\n      training: {epoch: 3}",
+        4,
+        "prune.training.epoch: no such field",
+        "did you mean epochs?",
+    ),
+    ("steps:\n  - prune:\n      sparsity: 1.5", 2, "sparsity is a share", ""),
+    ("steps:\n  - prune:\n      sparsity: '0.5'", 3, "prune.sparsity", ""),
+    ("steps:\n  - prune: {sparsity: {conv*: a lot}}", 2, "prune.sparsity.conv*", ""),
+    ("steps:\n  - prune: {sparsity: 0.5, rounds: 2.5}", 2, "prune.rounds", ""),
+    ("steps:\n  - prune: {sparsity: 0.5, scope: everywhere}", 2, "prune.scope: should be 'layer' or 'global', got 'everywhere'", ""),
+    ("steps:\n  - prune: {sparsity: 0.5, rounds: 2}", 2, "needs training", "training: {epochs"),
+    ("steps:\n  - prune", 2, "say either sparsity or quality", "prune: {sparsity: 0.9}"),
+    ("steps:\n  - prune: {quality: 1.0, sparsity: 0.5}", 2, "say either sparsity or quality", ""),
+    ("steps:\n  - prune: {sparsity: .nan}", 2, "sparsity is a share", ""),
+    ("steps:\n  - share: {bits: 16}", 2, "bits must lie between 1 and 12", ""),
+    ("steps:\n  - share: {bits: 5.0}", 2, "share.bits", ""),
+    ("steps:\n  - share: {bits: true}", 2, "share.bits", ""),
+    ("steps:\n  - finetune: {lr: .inf}", 2, "lr cannot be inf", ""),
+    ("steps:\n  - finetune: {lr: 0}", 2, "lr cannot be 0", ""),
+    ("steps:\n  - finetune:\n      epochs: 3\n      flip: 1", 4, "finetune.flip", ""),
+    ("steps:\n  - finetune:\n      epochs: 3\n      epochs: 4", 4, "'epochs' stands twice", ""),
+    ("steps:\n  - fold: {all: true}", 2, "no field 'all'", ""),
+    ("steps:\n  - fold: 3", 2, "fold takes fields", ""),
+    ("steps:\n  - fold: []", 2, "fold takes fields", ""),
+    ("steps:\n  - prune: {sparsity: 0.5}\n    share: {bits: 5}", 2, "one word with its fields", "- prune"),
+    ("steps:\n  - [fold]", 2, "one word with its fields", ""),
+    ("steps:\n  - {[fold]: 1}", 2, "one word with its fields", ""),
+    ("steps:\n  - share\n  - share", 3, "share takes dense or masked weights", "put share before step 1 (share)"),
+    ("steps:\n  - share: {bits: 4}\n  - finetune\n  - fold", 4, "and every weight is codebook after step 1 (share)", ""),
+    ("seed: 1\nstep: []", 2, "a recipe has no field 'step'", "did you mean steps?"),
+    ("seed: -1\nsteps: []", 1, "seed must be a whole number", ""),
+    ("seed: 1.5\nsteps: []", 1, "seed must be a whole number", ""),
+    ("seed: yes\nsteps: []", 1, "seed must be a whole number", ""),
+    ("seed: 1\nseed: 2\nsteps: []", 2, "'seed' stands twice", ""),
+    ("seed: 3", 0, "lists its steps", "steps:"),
+    ("steps: fold", 0, "lists its steps", ""),
+    ("", 0, "a recipe takes fields", "seed, steps"),
+    ("- fold", 1, "a recipe takes fields", ""),
+    ("steps: [fold", 1, "not YAML", ""),
+    ("steps:\n\t- fold", 2, "not YAML", ""),
+    ("steps: []\n---\nsteps: []", 2, "not YAML", ""),
+    ("steps:\n  - finetune: {epochs: !!python/object/apply:os.system [ls]}", 2, "no plain value", ""),
+    ("steps:\n  - finetune: &a {epochs: *a}", 2, "no plain value", ""),
+    ("steps:\n  - finetune: {epochs: 2024-99-99}", 2, "no plain value", ""),
+    ("steps:\n  - share: {bits: {? [a] : 1}}", 2, "no plain value", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "complaint", "hint"), BROKEN, ids=[text.replace("\n", "|")[:60] for text, *_ in BROKEN])
+def test_a_broken_recipe_is_refused_with_line_field_and_help(text: str, line: int, complaint: str, hint: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse(text, "my.yaml")
+    assert complaint in caught.value.what
+    assert caught.value.where.startswith(f"my.yaml, line {line}" if line else "my.yaml")
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("name", presets())
+def test_presets_load_and_survive(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.steps
+    assert parse(write(recipe)) == recipe
+
+
+def test_a_mistyped_preset_is_recognised() -> None:
+    with pytest.raises(RecipeError, match="no preset 'deep-compresion'") as caught:
+        load_recipe("deep-compresion")
+    assert caught.value.hint == "did you mean deep-compression?"
+
+
+def test_a_file_is_read_and_named_in_complaints(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("steps: [share: {bits: 3}]", encoding="utf-8")
+    assert load_recipe(str(path)) == Recipe((Share(bits=3),))
+    path.write_text("steps:\n  - shar\n", encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(str(path))
+    assert caught.value.where == f"{path}, line 2"
+    path.write_bytes(b"steps: [\xff\xfe]")
+    with pytest.raises(RecipeError, match="UTF-8"):
+        load_recipe(str(path))
+    with pytest.raises(RecipeError, match="no such recipe file"):
+        load_recipe(str(tmp_path / "none.yml"))
+
+
+KINDS = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None)}
+USED = {"$ref", "anyOf", "enum", "const", "type", "properties", "required", "additionalProperties", "items", "minimum"}
+
+
+def fits(value: Any, rule: dict[str, Any], definitions: dict[str, Any]) -> bool:
+    """Whether a value fits a JSON Schema, of which pydantic and we use this much."""
+    assert rule.keys() <= USED | {"title", "description", "default", "$schema", "$defs"}, rule.keys()
+    if "$ref" in rule:
+        return fits(value, definitions[rule["$ref"].removeprefix("#/$defs/")], definitions)
+    if "anyOf" in rule:
+        return any(fits(value, choice, definitions) for choice in rule["anyOf"])
+    kind = rule.get("type")
+    wrong = "enum" in rule and value not in rule["enum"]
+    wrong |= kind is not None and (not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"))
+    wrong = wrong or ("minimum" in rule and value < rule["minimum"])
+    if wrong or not isinstance(value, list | dict):
+        return not wrong
+    if isinstance(value, list):
+        return all(fits(item, rule.get("items", {}), definitions) for item in value)
+    fields, rest = rule.get("properties", {}), rule.get("additionalProperties", {})
+    inside = all(
+        fits(v, fields[k], definitions) if k in fields else rest is not False and fits(v, rest, definitions) for k, v in value.items()
+    )
+    return inside and all(name in value for name in rule.get("required", ()))
+
+
+def valid(text: str) -> bool:
+    rules = schema()
+    return fits(yaml.safe_load(text), rules, rules["$defs"])
+
+
+@given(ANY)
+def test_the_schema_takes_what_parse_takes(step: Step) -> None:
+    assert valid(write(Recipe((step,))))
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_schema_takes_the_presets(name: str) -> None:
+    assert valid(write(load_recipe(name)))
+    assert valid("steps: [fold, fold: , share]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed: 3",
+        "seed: -1\nsteps: []",
+        "steps: [zip]",
+        "steps: [zip: {}]",
+        "steps: [prune: {sparsty: 0.9}]",
+        "steps: [prune: {sparsity: [1]}]",
+        "steps: [share: {bits: a}]",
+        "steps: [finetune: {flip: 1}]",
+        "steps: [prune: {sparsity: 0.5, training: {epoch: 3}}]",
+        "steps: [prune: {sparsity: 0.5, scope: everywhere}]",
+        "steps: [{fold: {}, share: {}}]",
+        "step: []",
+    ],
+)
+def test_the_schema_refuses_what_an_editor_should_underline(text: str) -> None:
+    assert not valid(text)

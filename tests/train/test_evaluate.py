@@ -1,0 +1,106 @@
+"""Scores against a count by hand, with their standard error."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from laconic.base.errors import UsageError
+from laconic.base.preprocessing import Preprocessing
+from laconic.datasets.data import Data, Split
+from laconic.train import Task, as_runner, classification, evaluate
+
+PLAIN = Preprocessing((3,), scale=1.0)
+# what `outputs` says is the input itself: three logits a sample
+INPUTS = np.float32([[3, 1, 2], [0, 5, 1], [1, 2, 9], [4, 0, 0], [0, 1, 0], [7, 0, 1], [1, 0, 3]])
+RIGHT = Split(INPUTS, np.array([0, 1, 2, 1, 0, 0, 2]))  # five of seven
+
+
+def itself(inputs: np.ndarray) -> np.ndarray:
+    return inputs
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 100])
+def test_accuracy_is_a_count_with_its_standard_error(batch: int) -> None:
+    measure = evaluate(itself, RIGHT, PLAIN, classification, "by hand", batch)
+    share = 5 / 7
+    assert measure.value == pytest.approx(100 * share, rel=1e-12)
+    assert measure.spread == pytest.approx(100 * math.sqrt(share * (1 - share) / 7), rel=1e-12)
+    assert (measure.unit, measure.n, measure.how) == ("%", 7, "top-1 accuracy, by hand")
+
+
+def test_a_task_of_the_user_s_own_is_measured_in_its_unit() -> None:
+    targets = np.float32([[3, 1, 1], [0, 0, 0]])
+    task = Task(nn.functional.mse_loss, lambda o, t: ((o - t) ** 2).sum(1), "squared error", "m²", 0.5, higher_is_better=False)
+    measure = evaluate(itself, Split(INPUTS[:2], targets), PLAIN, task, "x")
+    assert measure.value == pytest.approx(0.5 * (1 + 26) / 2)
+    assert measure.spread == pytest.approx(0.5 * np.std([1, 26]) / math.sqrt(2))
+    assert measure.unit == "m²"
+
+
+def test_the_spread_of_a_negative_factor_is_positive() -> None:
+    task = Task(nn.functional.mse_loss, lambda o, t: o.mean(1), "minus the mean", "", -1.0)
+    assert evaluate(itself, RIGHT, PLAIN, task, "x").spread > 0
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_the_score_is_given_targets_of_the_type_that_the_loss_is(dtype: type) -> None:
+    seen = []
+    task = Task(classification.loss, lambda o, t: (seen.append(t.dtype), classification.score(o, t))[1], "top-1")
+    evaluate(itself, Split(RIGHT.inputs, RIGHT.targets.astype(dtype)), PLAIN, task, "x")
+    assert seen == [torch.int64]
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda o, t: o.mean(), lambda o, t: o, lambda o, t: torch.ones(1)], ids=["one for all", "one a class", "too few"]
+)
+def test_a_score_must_be_one_value_a_sample(wrong) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match="the task's score has shape") as caught:
+        evaluate(itself, RIGHT, PLAIN, Task(classification.loss, wrong, "mine"), "x")
+    assert caught.value.where == "mine"
+
+
+def test_inputs_are_preprocessed() -> None:
+    preprocessing = Preprocessing((3,), scale=2.0, mean=(1.0,), std=(0.5,))
+    task = Task(classification.loss, lambda o, t: o.sum(1), "sum", "", 1.0)
+    assert evaluate(itself, Split(np.ones((1, 3)), np.zeros(1, int)), preprocessing, task, "x").value == 6
+
+
+def test_a_model_runs_in_evaluation_mode_and_gets_its_modes_back(model: nn.Module, data: Data) -> None:
+    inputs = data.preprocessing.apply(data.test.inputs)
+    wanted = as_runner(model)(inputs)
+    model.train()
+    model.norm.eval()
+    modes = [m.training for m in model.modules()]
+    statistics = model.block.bn1.running_mean.clone()
+    assert np.array_equal(as_runner(model)(inputs), wanted)
+    assert [m.training for m in model.modules()] == modes
+    assert torch.equal(model.block.bn1.running_mean, statistics)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_modes_come_back_when_the_model_fails(model: nn.Module) -> None:
+    model.train()
+    with pytest.raises(RuntimeError):
+        as_runner(model)(np.zeros((1, 3, 8, 8), np.float32))
+    assert model.training
+    assert model.norm.training
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_a_model_of_any_type_takes_and_gives_single_precision(model: nn.Module, dtype: torch.dtype) -> None:
+    inputs = np.random.default_rng(0).standard_normal((3, 1, 8, 8)).astype(np.float32)
+    wanted = as_runner(model)(inputs)
+    got = as_runner(model.to(dtype))(inputs)
+    assert got.dtype == np.float32
+    assert np.allclose(got, wanted, rtol=0.1, atol=0.1)
+
+
+def test_a_model_without_weights_runs() -> None:
+    class Sum(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sum(1)
+
+    assert as_runner(Sum())(np.ones((2, 3), np.float32)).tolist() == [3, 3]

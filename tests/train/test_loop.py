@@ -1,0 +1,191 @@
+"""The loop is an ordinary generator: the caller owns it, one generator decides everything, and nothing goes wrong unseen."""
+
+import copy
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from laconic.base.errors import DataError, ModelError
+from laconic.base.preprocessing import Preprocessing
+from laconic.datasets.data import Data, Split
+from laconic.train import Tick, Training, classification, course, from_task, loop
+from laconic.train.loop import steps_an_epoch
+
+LOSS = from_task(classification.loss)
+
+
+def run(model: nn.Module, data: Data, training: Training, seed: int = 0) -> list[Tick]:
+    return list(loop(model, data.train, data.preprocessing, LOSS, training, seed))
+
+
+def test_it_yields_after_every_step_and_tells_how_far_it_is(model: nn.Module, data: Data) -> None:
+    ticks = run(model, data, Training(epochs=2, batch=20))
+    assert [(t.step, t.steps, t.epoch) for t in ticks] == [(i, 8, i // 4) for i in range(8)]
+    assert [t.progress for t in ticks] == [(i + 1) / 8 for i in range(8)]
+    assert not model.training
+
+
+def test_nothing_happens_before_the_caller_asks(model: nn.Module, data: Data) -> None:
+    before = copy.deepcopy(model.state_dict())
+    ticks = loop(model, data.train, data.preprocessing, LOSS, Training(batch=16), 0)
+    assert inspect.isgenerator(ticks)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    next(ticks)
+    assert model.training
+    assert not torch.equal(before["fc.weight"], model.fc.weight)
+
+
+def test_it_learns(model: nn.Module, data: Data) -> None:
+    ticks = run(model, data, Training(epochs=15, batch=16, lr=0.05))
+    assert np.mean([t.loss for t in ticks[-4:]]) < 0.1 < np.mean([t.loss for t in ticks[:4]])
+
+
+class Dropping(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(functional.dropout(x.flatten(1), 0.5, self.training))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_generator_decides_order_augmentation_and_dropout(data: Data, optimizer: str) -> None:
+    torch.manual_seed(0)
+    start = Dropping()
+    training = Training(epochs=2, batch=16, optimizer=optimizer, shift=1, flip=True)
+    models = [copy.deepcopy(start) for _ in range(3)]
+    losses = []
+    for model, seed in zip(models, (5, 5, 6), strict=True):
+        losses.append([t.loss for t in run(model, data, training, seed)])
+        torch.manual_seed(999 + len(losses))  # what others do to the global generator in between does not matter
+    assert losses[0] == losses[1] != losses[2]
+    assert torch.equal(models[0].fc.weight, models[1].fc.weight)
+
+
+def test_every_step_has_the_rate_of_the_schedule(data: Data) -> None:
+    """With plain SGD from zero momentum, the first step moves a weight by 1.9 times rate × gradient."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    training = Training(batch=64, lr=0.5, warmup=0.5)
+    before, weight = copy.deepcopy(model), model[1].weight
+    run(model, data, training)
+    inputs = torch.from_numpy(data.preprocessing.apply(data.train.inputs))
+    functional.cross_entropy(before(inputs), torch.from_numpy(data.train.targets)).backward()
+    assert torch.allclose(weight, before[1].weight - 1.9 * 0.5 * before[1].weight.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_single_sample_at_the_end_is_left_out(model: nn.Module, data: Data) -> None:
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4))  # which cannot take a batch of one while training
+    assert [t.steps for t in run(flat, data, Training(batch=9))] == [7] * 7
+    assert [t.steps for t in run(model, data, Training(batch=62))] == [2] * 2
+
+
+@pytest.mark.parametrize(("samples", "batch", "steps"), [(64, 64, 1), (64, 63, 1), (64, 62, 2), (64, 1, 64), (1, 8, 1), (2, 8, 1)])
+def test_steps_of_an_epoch(samples: int, batch: int, steps: int) -> None:
+    assert steps_an_epoch(samples, batch) == steps
+
+
+def test_no_epochs_change_nothing_but_the_mode(model: nn.Module, data: Data) -> None:
+    before = copy.deepcopy(model.state_dict())
+    assert run(model, data, Training(epochs=0)) == []
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_takes_the_training_back_at_half_the_rate(model: nn.Module, data: Data, bad: float) -> None:
+    calls = 0
+
+    def loss(net: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return classification.loss(net(inputs), targets) * (bad if calls == 7 else 1)
+
+    slow = copy.deepcopy(model)
+    ticks = list(loop(model, data.train, data.preprocessing, loss, Training(epochs=2, batch=16, schedule="constant", lr=0.01), 0))
+    assert [t.step for t in ticks] == [0, 1, 2, 3, 4, 5, 4, 5, 6, 7]  # the seventh step fails: back to where the second epoch began
+    whole, half = Training(batch=16, schedule="constant", lr=0.01), Training(epochs=2, batch=16, schedule="constant", lr=0.005)
+    memory = Diary()
+    list(loop(slow, data.train, data.preprocessing, LOSS, whole, 0, memory))
+    list(loop(slow, data.train, data.preprocessing, LOSS, half, 0, memory))
+    assert torch.equal(model.fc.weight, slow.fc.weight)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_stays_bad_is_reported_and_the_model_is_as_it_was(model: nn.Module, data: Data, bad: float) -> None:
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(DataError, match="the loss became") as caught:
+        list(loop(model, data.train, data.preprocessing, lambda m, x, t: m(x).sum() * bad, Training(batch=16), 0))
+    assert caught.value.where == "training step 0, after halving the learning rate 3 times"
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+class Diary:
+    """Keeps every state, as a kill after any of them would find it."""
+
+    def __init__(self) -> None:
+        self.states: list[Mapping[str, Any]] = []
+
+    def recall(self) -> Mapping[str, Any] | None:
+        return self.states[-1] if self.states else None
+
+    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        self.states.append(state())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_training_goes_on_from_any_step_as_if_nothing_had_happened(
+    data: Data, optimizer: Literal["sgd", "adam"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "KEEP_EVERY", -1.0)
+    torch.manual_seed(0)
+    start = Dropping()
+    training = Training(epochs=3, batch=20, optimizer=optimizer, shift=1, flip=True)
+    whole, diary = copy.deepcopy(start), Diary()
+    list(loop(whole, data.train, data.preprocessing, LOSS, training, 5, diary))
+    assert len(diary.states) == 12
+    for state in diary.states:
+        late, memory = copy.deepcopy(start), Diary()
+        memory.states.append(state)
+        steps = [t.step for t in loop(late, data.train, data.preprocessing, LOSS, training, 5, memory)]
+        assert steps == list(range(state["step"], 12))
+        assert torch.equal(late.fc.weight, whole.fc.weight)
+
+
+def test_a_model_with_nothing_to_train_is_refused(model: nn.Module, data: Data) -> None:
+    with pytest.raises(ModelError, match="nothing to train"):
+        run(model.requires_grad_(False), data, Training())
+
+
+def test_frozen_weights_stay(model: nn.Module, data: Data) -> None:
+    model.stem.requires_grad_(False)
+    stem, fc = model.stem.weight.detach().clone(), model.fc.weight.detach().clone()
+    run(model, data, Training(lr=0.1, weight_decay=0.1))
+    assert torch.equal(model.stem.weight, stem)
+    assert not torch.equal(model.fc.weight, fc)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_inputs_take_the_type_of_the_weights(model: nn.Module, data: Data, dtype: torch.dtype) -> None:
+    ticks = run(model.to(dtype), data, Training(epochs=2, batch=32, lr=0.001))
+    assert len(ticks) == 4
+    assert model.fc.weight.dtype == dtype
+
+
+def test_regression_is_trained_by_the_user_s_own_loss() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((100, 3)).astype(np.float32)
+    targets = inputs @ np.float32([[1], [-2], [3]]) + 0.5
+    model = nn.Linear(3, 1)
+    training = Training(epochs=40, batch=10, lr=0.05)
+    split, preprocessing = Split(inputs, targets), Preprocessing((3,), scale=1.0)
+    for _ in loop(model, split, preprocessing, from_task(functional.mse_loss), training, torch.Generator()):
+        pass
+    assert torch.allclose(model.weight, torch.tensor([[1.0, -2, 3]]), atol=1e-3)
+    assert torch.allclose(model.bias, torch.tensor([0.5]), atol=1e-3)

@@ -1,0 +1,76 @@
+"""The learning rate against its closed form, and hyper-parameters that cannot be."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from laconic.base.errors import RecipeError
+from laconic.train import Training
+
+
+@given(st.integers(1, 200), st.floats(1e-5, 1))
+def test_cosine_falls_from_the_peak_towards_zero(steps: int, lr: float) -> None:
+    training = Training(lr=lr)
+    rates = [training.rate(step, steps) for step in range(steps)]
+    assert rates == pytest.approx([lr * (1 + math.cos(math.pi * step / steps)) / 2 for step in range(steps)], rel=1e-12)
+    assert rates[0] == lr
+    assert rates[-1] > 0
+
+
+@given(st.integers(1, 200), st.floats(0, 0.99), st.sampled_from(["cosine", "constant"]))
+def test_warm_up_climbs_in_equal_steps_to_the_peak_and_never_above(steps: int, warmup: float, schedule: str) -> None:
+    training = Training(lr=0.3, warmup=warmup, schedule=schedule)
+    climb = warmup * steps
+    for step in range(steps):
+        rate = training.rate(step, steps)
+        assert 0 < rate <= 0.3
+        if step < climb:
+            assert rate == pytest.approx(0.3 * min(1, (step + 1) / climb))
+        elif schedule == "constant":
+            assert rate == 0.3
+        else:
+            assert rate == pytest.approx(0.15 * (1 + math.cos(math.pi * (step - climb) / (steps - climb))))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"epochs": -1},
+        {"lr": 0.0},
+        {"lr": -1.0},
+        {"lr": math.nan},
+        {"lr": math.inf},
+        {"batch": 0},
+        {"optimizer": "sdg"},
+        {"weight_decay": -0.1},
+        {"weight_decay": math.inf},
+        {"schedule": "linear"},
+        {"warmup": 1.0},
+        {"warmup": -0.1},
+        {"shift": -1},
+    ],
+    ids=str,
+)
+def test_values_that_cannot_be_are_refused_by_name(field: dict[str, object]) -> None:
+    with pytest.raises(RecipeError, match=next(iter(field))):
+        Training(**field)  # type: ignore[arg-type]
+
+
+def test_augmentation_only_where_it_does_something() -> None:
+    assert Training().augmentation is None
+    found = Training(shift=2).augmentation
+    assert found is not None
+    assert (found.shift, found.flip) == (2, False)
+
+
+def test_optimisers_are_what_their_names_say() -> None:
+    weights = [torch.nn.Parameter(torch.ones(2))]
+    sgd = Training(lr=0.5, weight_decay=0.1).build_optimizer(weights)
+    assert isinstance(sgd, torch.optim.SGD)
+    assert [sgd.defaults[name] for name in ("lr", "momentum", "nesterov", "weight_decay")] == [0.5, 0.9, True, 0.1]
+    adam = Training(lr=0.5, optimizer="adam", weight_decay=0.1).build_optimizer(weights)
+    assert isinstance(adam, torch.optim.Adam)
+    assert [adam.defaults[name] for name in ("lr", "weight_decay")] == [0.5, 0.1]
