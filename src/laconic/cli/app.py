@@ -10,6 +10,7 @@ import typer
 
 import laconic
 from laconic.cli.commands.bench import bench
+from laconic.cli.commands.check import check
 from laconic.cli.commands.compress import compress
 from laconic.cli.commands.demo import demo
 from laconic.cli.commands.export import export
@@ -26,6 +27,7 @@ from laconic.cli.terminal import complain, forgive_narrow_encodings
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "compress": compress,
+    "check": check,
     "profile": profile,
     "pack": pack,
     "unpack": unpack,

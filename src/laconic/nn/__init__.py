@@ -2,6 +2,6 @@
 
 from laconic.nn.checks import check_model, home
 from laconic.nn.holding import Held, hold
-from laconic.nn.weights import matching, weights
+from laconic.nn.weights import left_dense, matching, weights
 
-__all__ = ["Held", "check_model", "hold", "home", "matching", "weights"]
+__all__ = ["Held", "check_model", "hold", "home", "left_dense", "matching", "weights"]

@@ -1,5 +1,8 @@
 """What a model must be before any step works on it; found in a moment, not after an hour of training."""
 
+import copy
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -32,12 +35,12 @@ def check_model(model: nn.Module) -> None:
                 hint="bake them in with torch.nn.utils.parametrize.remove_parametrizations",
             )
         _check_computed(name, module)
+    for name, held in model.state_dict().items():
+        _check_type(name, held)
     for name, parameter in model.named_parameters():
         _check_values(name, parameter, infinity=False)
     for name, buffer in model.named_buffers():
         _check_values(name, buffer, infinity=True)  # attention masks hold -inf
-    for name, held in model.state_dict().items():
-        _check_type(name, held)
     _check_apart(dict(model.named_parameters()))
 
 
@@ -72,7 +75,7 @@ def _check_apart(parameters: dict[str, nn.Parameter]) -> None:
             piece.append((p.data_ptr(), p.data_ptr() + reach * p.element_size(), name))
     for piece in ends.values():
         piece.sort()
-        for (_, end, name), (start, _, other) in zip(piece, piece[1:], strict=False):
+        for (_, end, name), (start, _, other) in itertools.pairwise(piece):
             if start < end:
                 raise ModelError(
                     "two parameters overlap in memory", where=f"{name} and {other}", hint="clone one of them, or make them one parameter"
@@ -82,14 +85,30 @@ def _check_apart(parameters: dict[str, nn.Parameter]) -> None:
 def _check_values(name: str, tensor: Tensor, infinity: bool) -> None:
     if is_lazy(tensor) or tensor.is_meta:
         raise ModelError("this tensor has no values yet", where=name, hint="run the model once, or load its weights")
-    if not tensor.is_floating_point():
+    if not tensor.is_floating_point() or tensor.layout != torch.strided:
         return
     sound = ~tensor.isnan() if infinity else tensor.isfinite()
     if not sound.all():
         strange = tensor.numel() - int(sound.sum())
         raise ModelError(
-            f"{strange} of {tensor.numel()} values are not finite (NaN or infinity)", where=name, hint="the training that made it diverged"
+            f"{strange} of {tensor.numel()} values are not finite (NaN or infinity)",
+            where=name,
+            hint="its training diverged: load an earlier checkpoint, or train again with half the rate",
         )
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy that shares nothing with the model.
+
+    Raises:
+        ModelError: the model holds what cannot be copied.
+    """
+    try:
+        return copy.deepcopy(model)
+    except Exception as cause:  # broad on purpose: whatever a model holds is asked to copy itself
+        reason = (str(cause).splitlines() or [""])[0]
+        hint = "keep locks, files and generators out of the model"
+        raise ModelError(f"the model cannot be copied: {reason}", where=type(model).__name__, hint=hint) from cause
 
 
 def home(model: nn.Module) -> tuple[torch.device, torch.dtype]:

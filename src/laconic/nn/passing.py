@@ -1,11 +1,15 @@
 """Which layer a forward pass failed in: torch's own message names a line of torch, and no layer."""
 
+import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+import laconic
 from laconic.base.errors import LaconicError, ModelError
 
 
@@ -29,10 +33,19 @@ def passing(model: nn.Module, what: str, hint: str = "") -> Iterator[None]:
         raise
     except Exception as cause:  # broad on purpose: a model's own code may raise anything
         text = (str(cause).strip().splitlines() or ["no message"])[0]
-        raise ModelError(f"{what}: {type(cause).__name__}: {text}", where=inside[-1] if inside else "", hint=hint) from cause
+        where = ", ".join([*inside[-1:], *_own_line(cause)])
+        raise ModelError(f"{what}: {type(cause).__name__}: {text}", where=where, hint=hint) from cause
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _own_line(cause: BaseException) -> list[str]:
+    """File and line of the user's that the trace passed last: not ours, not a library's."""
+    ours = str(Path(laconic.__file__).parent)
+    foreign = ("<", ours, sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
+    theirs = [frame for frame in traceback.extract_tb(cause.__traceback__) if not frame.filename.startswith(foreign)]
+    return [f"{theirs[-1].filename}, line {theirs[-1].lineno}"] if theirs else []
 
 
 def _watch(module: nn.Module, name: str, inside: list[str]) -> list[Any]:

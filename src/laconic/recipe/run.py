@@ -1,37 +1,29 @@
 """Carry a recipe out: step by step, then export, pack, load again, and measure what was loaded."""
 
-import copy
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import nn
 
 from laconic.artifact import Artifact, pack, unpack
 from laconic.artifact.files import identity
-from laconic.base.errors import DataError, ModelError, UsageError
-from laconic.base.imports import foreign_code
 from laconic.base.measures import Measure
 from laconic.base.progress import Progress, silent
 from laconic.base.records import Record, Stage
 from laconic.base.seeds import derive
-from laconic.datasets.batches import batches
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.persist import digest, preserve, revive
 from laconic.methods.step import Context, Step
-from laconic.nn import check_model, weights
-from laconic.nn.passing import passing
+from laconic.nn import left_dense
 from laconic.recipe.folder import RunFolder, open_run
-from laconic.recipe.legality import check_order
 from laconic.recipe.measure import Comparison, Runnable, compare, environment
 from laconic.recipe.package import package, repackage
+from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
 from laconic.train import Task, as_runner, classification, evaluate
-from laconic.train.evaluate import score
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +65,7 @@ def run(
         DataError, UsageError: the data do not fit the model, or the task does not fit either; the folder holds another run.
         ResourceError: the disk is full, or another process works in the folder.
     """
-    check_model(model)
-    check_order(recipe.steps, list(weights(model)))
-    with foreign_code("the model cannot be copied", ModelError, hint="keep locks, files and generators out of the model"):
-        original = Network(copy.deepcopy(model).eval())
-    check_fit(original.module, data, task)
-    for step in recipe.steps:
-        step.check(original, Context(data, original.module, task))
+    original = ready(model, data, recipe, task)
     identity_of_run = {"recipe": write(recipe), "model": digest(original.module), "data": data.digest(), "metric": task.metric}
     with open_run(folder, identity_of_run, resume) as kept:
         progress("export", 0.0, "the model as it came")
@@ -130,7 +116,12 @@ def _finish(original: Network, packed: tuple[Artifact, str], network: Network, d
     after, obstacle = (repackage(network, before), obstacle) if network.edits == original.edits else package(network, data)
     content = pack(after)
     was, now = Runnable(original.module, unpack(pack(before))), Runnable(network.module, unpack(content))
-    return Finished(after, content, compare(was, now, content, data, task), (obstacle,) if obstacle else ())
+    return Finished(after, content, compare(was, now, content, data, task), _warnings(obstacle, original, data))
+
+
+def _warnings(obstacle: str, original: Network, data: Data) -> tuple[str, ...]:
+    dense = (f"{name} stays dense: {reason}" for name, reason in left_dense(original.module).items())
+    return (*([obstacle] if obstacle else ()), *dense, *data.oddities())
 
 
 def _record(finished: Finished, stages: list[Stage], name: str, data: Data, recipe: Recipe, task: Task) -> Record:
@@ -153,27 +144,3 @@ def _record(finished: Finished, stages: list[Stage], name: str, data: Data, reci
         warnings=finished.warnings,
         weights_only=Measure(len(pack(finished.artifact, weights_only=True)), "bytes", "length of the weights-only file"),
     )
-
-
-def check_fit(model: nn.Module, data: Data, task: Task) -> None:
-    """Two samples through the model, the loss and the score: whatever does not fit is found in a second, not after an hour.
-
-    Raises:
-        ModelError: the model does not take such samples. DataError: the outputs do not fit the targets.
-        UsageError: the task's loss is no single number, or its score not one a sample.
-    """
-    few = data.train.take(np.arange(min(2, len(data.train))))
-    inputs, targets = next(batches(few, data.preprocessing, 2))
-    hint = "the model must take one float tensor of this shape; --input CxHxW says another"
-    with passing(model, f"the model does not run on a batch of shape {tuple(inputs.shape)}", hint):
-        outputs = torch.from_numpy(as_runner(model)(inputs.numpy()))
-    if task is classification and (outputs.ndim != 2 or outputs.shape[1] <= int(data.train.targets.max())):
-        found = f"the model's outputs have shape {tuple(outputs.shape[1:])}, the labels reach {int(data.train.targets.max())}"
-        raise DataError(found, where=type(model).__name__, hint=f"build the model with classes={int(data.train.targets.max()) + 1}")
-    with foreign_code(f"the task does not take outputs of shape {tuple(outputs.shape)}", DataError):
-        loss = task.loss(outputs, targets)
-        score(task, outputs, targets)
-    if loss.shape != ():
-        raise UsageError(
-            f"the task's loss has shape {tuple(loss.shape)}", where=task.metric, hint="Task(loss=…) returns the mean over the batch"
-        )

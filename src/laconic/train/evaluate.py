@@ -71,7 +71,8 @@ def _one_tensor(outputs: object) -> torch.Tensor:
     if not isinstance(outputs, torch.Tensor):
         held = f" of {', '.join(map(str, outputs))}" if isinstance(outputs, Mapping) else ""
         raise ModelError(
-            f"the model returns a {type(outputs).__name__}{held}, not one tensor",
+            f"the model returns {'nothing' if outputs is None else f'a {type(outputs).__name__}{held}'}, not one tensor",
+            where="its forward pass",
             hint="give a small module around it whose forward returns the one that counts, such as self.net(x)['logits'] or self.net(x)[0]",
         )
     return outputs
