@@ -1,0 +1,112 @@
+"""Groups of tensors ⇄ bytes, coded by context: what the first tensors teach serves the next.
+
+    stream  =  nothing                                 for no values
+            |  0  what `codec.encode` writes           of all the values in a row, where that is shorter
+            |  number of the profile  coded values
+
+Neither the number of tensors nor their shapes are in the stream. Groups do not know of each other and can be decoded in threads of
+their own: the kernels release Python's lock.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from laconic.base.errors import CodecError, UsageError
+from laconic.codec.arithmetic import ENCODER, close, ended, start
+from laconic.codec.context.blocks import as_block, block_shape
+from laconic.codec.context.profiles import PROFILES, Profile
+from laconic.codec.integers import decode, encode
+from laconic.codec.limits import check_count, holds
+
+_PLAIN = 0
+_ROOM = 1 << 12
+
+
+def encode_group(tensors: Sequence[np.ndarray], profile: str = "smallest") -> bytes:
+    """The stream of `tensors`, integers of any shape and any integer dtype.
+
+    A tensor is seen as (rows, columns, taps): first axis, second axis, all the others; a vector is one row. Contexts tell magnitudes
+    apart, so values should be small where weights are: give the places of a codebook as ranks, counted from its entry that is
+    nearest to zero.
+
+    Args:
+        profile: a name in `PROFILES`.
+
+    Raises:
+        UsageError: there is no such profile, a dtype is no integer, or a value lies beyond int64.
+
+    >>> len(encode_group([np.zeros((16, 16, 3, 3), int), np.eye(16, dtype=int)]))
+    12
+    """
+    if profile not in PROFILES:
+        raise UsageError(f"there is no profile {profile!r}", hint=f"profiles: {', '.join(PROFILES)}")
+    blocks = [as_block(tensor) for tensor in tensors if tensor.size]
+    if not blocks:
+        return b""
+    coded = bytes([1 + list(PROFILES).index(profile)]) + write_blocks(PROFILES[profile], blocks)
+    plain = bytes([_PLAIN]) + encode(np.concatenate([values.reshape(-1) for values in blocks]))
+    return coded if len(coded) < len(plain) and holds(len(coded) - 1, sum(values.size for values in blocks)) else plain
+
+
+def decode_group(stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """The tensors of a stream, int64 of these shapes.
+
+    Raises:
+        CodecError: the stream is not one that `encode_group` writes for such shapes: damaged, cut, too long, or forged.
+
+    >>> decode_group(encode_group([np.arange(3), np.eye(2, dtype=int)]), [(3,), (2, 2)])
+    [array([0, 1, 2]), array([[1, 0],
+           [0, 1]])]
+    """
+    if any(side < 0 for shape in shapes for side in shape):
+        raise CodecError("a shape has a negative side")
+    counts = [math.prod(shape) for shape in shapes]
+    if not stream or not sum(counts):
+        flat = decode(stream, sum(counts))
+    elif stream[0] == _PLAIN:
+        flat = decode(stream[1:], sum(counts))
+    else:
+        check_count(len(stream) - 1, sum(counts))
+        return read_blocks(profile_at(stream[0]), stream[1:], shapes)
+    parts = np.split(flat, np.cumsum(counts)[:-1]) if counts else []
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def profile_at(number: int) -> Profile:
+    """The profile of this number.
+
+    Raises:
+        CodecError: there is none.
+    """
+    if number > len(PROFILES):
+        raise CodecError(f"no profile has the number {number}", hint="the file may come from a newer laconic")
+    return list(PROFILES.values())[number - 1]
+
+
+def write_blocks(profile: Profile, blocks: Sequence[np.ndarray]) -> bytes:
+    """The coded bytes of int64 blocks `(rows, columns, taps)`."""
+    learnt, encoder, out = profile.model(), ENCODER, np.empty(_ROOM, np.uint8)
+    for values in blocks:
+        encoder, out = profile.write(encoder, out, values, learnt)
+    return out[: close(encoder, out)].tobytes()
+
+
+def read_blocks(profile: Profile, stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """The inverse of `write_blocks`, in the shapes of the tensors.
+
+    Raises:
+        CodecError: the stream is not one of such shapes.
+    """
+    data = np.frombuffer(bytearray(stream), np.uint8)  # of a bytearray: to numba, read-only is another type to compile for
+    learnt, decoder = profile.model(), start(data)
+    tensors = [np.zeros(shape, np.int64) for shape in shapes]
+    for number, tensor in enumerate(tensors):
+        if tensor.size:
+            decoder, well = profile.read(decoder, data, tensor.reshape(block_shape(tensor.shape)), learnt)
+            if not well:
+                raise CodecError("the stream ends early, or holds a value beyond int64", where=f"tensor {number}")
+    if not ended(decoder, data):
+        raise CodecError("the stream does not end where its last tensor does")
+    return tensors
