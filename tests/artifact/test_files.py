@@ -53,7 +53,7 @@ def test_any_name_will_do(tmp_path: Path, name: str, small: Artifact) -> None:
 
 def lie_about_values(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = laconic.codec.decode
-    monkeypatch.setattr(laconic.codec, "decode", lambda stream, count: np.roll(honest(stream, count), 1))
+    monkeypatch.setattr(laconic.codec, "decode", lambda *given: np.roll(honest(*given), 1))
 
 
 def lie_about_one_bit(monkeypatch: pytest.MonkeyPatch) -> None:

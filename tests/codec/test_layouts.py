@@ -16,8 +16,11 @@ def test_joining_undoes_splitting(layout, values: np.ndarray) -> None:  # type: 
     parts = layout.split(values)
     if parts is not None:
         main, side = parts
-        assert len(main) == layout.main_count(len(values), len(side))
-        np.testing.assert_array_equal(layout.join(main, side, len(values)), values)
+        count, kind, side_kind = layout.expect(len(values), np.int64, len(side))
+        np.testing.assert_array_equal(main.astype(kind), main)
+        np.testing.assert_array_equal(side.astype(side_kind), side)
+        assert len(main) == count
+        np.testing.assert_array_equal(layout.join(main.astype(kind), side.astype(side_kind), len(values), np.int64), values)
 
 
 def test_sparse_holds_values_and_the_gaps_before_them() -> None:
@@ -48,13 +51,13 @@ def test_dictionary_needs_few_values_with_gaps_between() -> None:
 )
 def test_sparse_refuses_gaps_that_leave_the_array(gaps: list[int]) -> None:
     with pytest.raises(CodecError):
-        SPARSE.join(np.ones(len(gaps), np.int64), np.array(gaps), 5)
+        SPARSE.join(np.ones(len(gaps), np.int64), np.array(gaps), 5, np.int64)
 
 
 @pytest.mark.parametrize("place", [-1, 3, 2**63 - 1])
 def test_dictionary_refuses_places_that_it_has_not(place: int) -> None:
     with pytest.raises(CodecError):
-        DICTIONARY.join(np.array([0, place]), np.array([1, 2, 3]), 2)
+        DICTIONARY.join(np.array([0, place]), np.array([1, 2, 3]), 2, np.int64)
 
 
 def test_distinct_counts_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from laconic.base.errors import CodecError
 from laconic.codec import entropy, signed, symbols
 from laconic.codec.adaptive import contexts, write_bit
-from laconic.codec.arithmetic import ENCODER, close, put
+from laconic.codec.arithmetic import ENCODER, close, put, start
 from laconic.codec.limits import MAX_SYMBOLS_PER_BYTE
 
 RNG = np.random.Generator(np.random.PCG64(3))
@@ -124,7 +124,7 @@ def test_signed_refuses_magnitudes_without_end() -> None:
 def test_decoding_stops_soon_behind_the_end_of_the_data() -> None:
     data = np.frombuffer(RNG.bytes(50), np.uint8)
     values = np.full(100_000, -77)
-    assert not signed.read_signed(data, values)
-    assert values[-1] == -77
-    assert not symbols.read_symbols(data, 3, values)
-    assert values[-1] == -77
+    _, sound = signed.read_signed(data, contexts(signed._CONTEXTS), start(data), values)
+    assert (sound, values[-1]) == (False, -77)
+    _, sound = symbols.read_symbols(data, 3, contexts(8), start(data), values)
+    assert (sound, values[-1]) == (False, -77)

@@ -54,16 +54,23 @@ def _decode_tensor(entry: TensorEntry, streams: Reader) -> Form:
     from laconic.codec import decode, decode_array  # imports numba, which `inspect` can do without
 
     start = streams.offset
-    integer_stream, table_stream = bytes(streams.take(entry.integer_bytes)), bytes(streams.take(entry.table_bytes))
+    integer_stream, table_stream = streams.take(entry.integer_bytes), streams.take(entry.table_bytes)
     try:
         table = decode_array(table_stream, _dtype(entry.dtype), entry.table_count)
-        integers = None if entry.form == "dense" else decode(integer_stream, entry.size)  # 8 bytes each until `rebuild` narrows them
+        integers = None if entry.form == "dense" else decode(integer_stream, entry.size, _integer_type(entry))
         if integers is not None and entry.form == "grid":
             _check_grid(integers, table)
         return rebuild(entry.form, entry.shape, integers, table)
     except ArtifactError as cause:
         place = f"section streams, bytes {start} to {streams.offset}, tensor {entry.name!r}"
         raise type(cause)(cause.what, where=place, hint=cause.hint) from cause
+
+
+def _integer_type(entry: TensorEntry) -> np.dtype:
+    """The narrowest type that holds every integer that this Form may have."""
+    if entry.form == "grid":
+        return np.dtype(np.int32)
+    return np.min_scalar_type(max(entry.table_count - 1, 1)) if entry.form == "codebook" else np.dtype(np.uint8)
 
 
 def _check_grid(integers: np.ndarray, steps: np.ndarray) -> None:

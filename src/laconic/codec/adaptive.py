@@ -19,7 +19,7 @@ _STEPS = np.array([(1 << 17) // (2 * seen + 3) for seen in range(_SLOW_SEEN + 1)
 _ROOM = 1 << 10
 
 
-@njit
+@njit(cache=True)
 def contexts(number: int) -> np.ndarray:
     """A table of `number` contexts that have seen nothing."""
     table = np.empty((number, 3), np.int64)

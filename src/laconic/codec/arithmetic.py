@@ -71,7 +71,7 @@ def tail(low: int) -> int:
     return (low + _SMALLEST - 1) & -_SMALLEST
 
 
-@njit
+@njit(cache=True)
 def start(data: np.ndarray) -> tuple[int, int, int]:
     """The decoder at the beginning of uint8 `data`."""
     return window(data, int64(0)), _WINDOW, int64(0)
@@ -93,7 +93,7 @@ def get(decoder: tuple[int, int, int], data: np.ndarray, probability: int) -> tu
     return (offset, span, at), bit
 
 
-@njit
+@njit(cache=True)
 def ended(decoder: tuple[int, int, int], data: np.ndarray) -> bool:
     """Whether `data` ends exactly as `close` would have ended it after the bits decoded so far."""
     offset, span, at = decoder

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from laconic.base.errors import CodecError
 from laconic.codec import fixed, huffman, signed, symbols
@@ -19,13 +20,14 @@ class Coder:
         name: as reports print it.
         reach: the largest difference between two values of an array that it takes.
         encode: int64 `(n,)`, n > 0 → bytes.
-        decode: the bytes, and n → int64 `(n,)`; raises CodecError, before it allocates, when the bytes cannot hold n values.
+        decode: the bytes, n and an integer type → `(n,)` of that type; raises CodecError, before it allocates, when the bytes cannot
+            hold n values, and when a value is one that the type does not hold.
     """
 
     name: str
     reach: int
     encode: Callable[[np.ndarray], bytes]
-    decode: Callable[[bytes, int], np.ndarray]
+    decode: Callable[[bytes | memoryview, int, DTypeLike], np.ndarray]
 
 
 CODERS = (

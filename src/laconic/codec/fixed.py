@@ -4,10 +4,14 @@ Stream: window, then the values above its lowest, least significant bit first, t
 An array of equal values has width 0: its stream is the window alone, however many there are.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import int64, njit
+from numpy.typing import DTypeLike
 
 from laconic.base.errors import CodecError
+from laconic.codec.chunks import gather, pieces
 from laconic.codec.window import lower, read_window
 
 
@@ -22,22 +26,28 @@ def encode(values: np.ndarray) -> bytes:
     return header + packed
 
 
-def decode(stream: bytes, count: int) -> np.ndarray:
-    """The inverse of `encode`: int64 `(count,)`.
+def decode(stream: bytes | memoryview, count: int, dtype: DTypeLike = np.int64) -> np.ndarray:
+    """The inverse of `encode`: `(count,)` of `dtype`.
 
     Raises:
-        CodecError: the stream has not the length that `count` and the width ask for, or is not filled with zeros.
+        CodecError: the stream has not the length that `count` and the width ask for, is not filled with zeros, or holds a value
+            that `dtype` does not.
     """
-    low, width, body = read_window(stream, widest=64)
+    low, width, body = read_window(memoryview(stream), widest=64)
     bits = count * width
     if len(body) != (bits + 7) // 8:
         raise CodecError(f"{len(body)} bytes where {count} values of {width} bits take {(bits + 7) // 8}")
     if bits % 8 and body[-1] >> bits % 8:
         raise CodecError("the last byte is not filled with zeros")
-    values = np.empty(count, np.int64)
-    unpack(np.frombuffer(body, np.uint8), width, values)
-    values += low
-    return values
+    return gather(_chunks(np.frombuffer(body, np.uint8), width, count, low), count, dtype)
+
+
+def _chunks(packed: np.ndarray, width: int, count: int, low: np.int64) -> Iterator[np.ndarray]:
+    for piece in pieces(count):  # begins on a whole byte, whatever the width
+        values = np.empty(piece.stop - piece.start, np.int64)
+        unpack(packed[piece.start * width // 8 :], width, values)
+        values += low
+        yield values
 
 
 @njit(cache=True)

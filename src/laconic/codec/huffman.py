@@ -8,10 +8,14 @@ Stream: window; length of the table; the code lengths of all symbols in the wind
 stream; the words, most significant bit first, the last byte filled with zeros.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import int64, njit
+from numpy.typing import DTypeLike
 
 from laconic.base.errors import CodecError
+from laconic.codec.chunks import gather, pieces
 from laconic.codec.limits import MAX_ALPHABET_BITS, MAX_CODE_BITS
 from laconic.codec.symbols import decode_symbols, encode_symbols
 from laconic.codec.varint import read_varint, write_varint
@@ -30,23 +34,35 @@ def encode(values: np.ndarray) -> bytes:
     return header + write_varint(len(table)) + table + words
 
 
-def decode(stream: bytes, count: int) -> np.ndarray:
-    """The inverse of `encode`: int64 `(count,)`.
+def decode(stream: bytes | memoryview, count: int, dtype: DTypeLike = np.int64) -> np.ndarray:
+    """The inverse of `encode`: `(count,)` of `dtype`.
 
     Raises:
-        CodecError: the lengths make no code, or the words do not end where the stream does.
+        CodecError: the lengths make no code, the words do not end where the stream does, or a value is none that `dtype` holds.
     """
-    low, width, body = read_window(stream, MAX_ALPHABET_BITS)
+    low, width, body = read_window(memoryview(stream), MAX_ALPHABET_BITS)
     size, at = read_varint(body, 0)
     lengths = decode_symbols(body[at : at + size], _LENGTH_BITS, 1 << max(width, 1))
     words = body[at + size :]
     if count > 8 * len(words):
         raise CodecError(f"{len(words)} bytes cannot hold {count} code words")
-    symbols = np.empty(count, np.int64)
-    padded = np.frombuffer(words + bytes(3), np.uint8)
-    if not read_words(padded, 8 * len(words), lookup_table(lengths), int(lengths.max()), symbols):
-        raise CodecError(f"the stream is not that of {count} code words")
-    return symbols + low
+    return gather((symbols + low for symbols in _chunks(words, lengths, count)), count, dtype)
+
+
+def _chunks(words: memoryview, lengths: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    data, bits, at = np.frombuffer(b"".join((words, bytes(3))), np.uint8), 8 * len(words), 0
+    lookup, longest = lookup_table(lengths), int(lengths.max())
+    for piece in pieces(count):
+        symbols = np.empty(piece.stop - piece.start, np.int64)
+        at = read_words(data, bits, lookup, longest, at, symbols)
+        if at > bits or (piece.stop == count and not _ends(data, bits, at)):
+            raise CodecError(f"the stream is not that of {count} code words")
+        yield symbols
+
+
+def _ends(data: np.ndarray, bits: int, at: int) -> bool:
+    """Whether the words that end at bit `at` are all there is, filled with zeros."""
+    return bits - at < 8 and int(data[at >> 3]) & (255 >> (at & 7)) == 0
 
 
 def code_lengths(weights: np.ndarray, limit: int = MAX_CODE_BITS) -> np.ndarray:
@@ -138,9 +154,8 @@ def write_words(symbols: np.ndarray, words: np.ndarray, lengths: np.ndarray, bit
 
 
 @njit(cache=True)
-def read_words(data: np.ndarray, bits: int, lookup: np.ndarray, longest: int, symbols: np.ndarray) -> bool:
-    """Fill `symbols` from the first `bits` bits of uint8 `data` (three bytes longer); whether they end there, filled with zeros."""
-    at = int64(0)
+def read_words(data: np.ndarray, bits: int, lookup: np.ndarray, longest: int, at: int, symbols: np.ndarray) -> int:
+    """Fill `symbols` from bit `at` on of the first `bits` bits of uint8 `data` (three bytes longer); the bit behind the last word."""
     for i in range(symbols.size):
         byte = at >> 3
         window = (int64(data[byte]) << 16) | (int64(data[byte + 1]) << 8) | int64(data[byte + 2])
@@ -148,5 +163,5 @@ def read_words(data: np.ndarray, bits: int, lookup: np.ndarray, longest: int, sy
         symbols[i] = entry >> 5
         at += entry & 31
         if at > bits:
-            return False
-    return bits - at < 8 and int64(data[at >> 3]) & (255 >> (at & 7)) == 0
+            return at
+    return at

@@ -10,6 +10,7 @@ any other stream is refused, before anything is allocated, if it is too short fo
 """
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from laconic.base.errors import CodecError, UsageError
 from laconic.codec.coders import coder_at, encode_shortest, sample
@@ -36,28 +37,30 @@ def encode(values: np.ndarray) -> bytes:
     return next(filter(None, (_write(number, whole) for number in _ranked(sample(whole)))))
 
 
-def decode(stream: bytes, count: int) -> np.ndarray:
-    """The `count` values of a stream, int64 `(count,)`.
+def decode(stream: bytes | memoryview, count: int, dtype: DTypeLike = np.int64) -> np.ndarray:
+    """The `count` values of a stream, `(count,)` of `dtype`: of a narrow integer type where the caller knows that it will do.
 
     Raises:
         CodecError: the stream is not one that `encode` writes for so many values: damaged, cut, too long, or forged. Damage that
-            makes another valid stream is not noticed here; checksums are the file's matter.
+            makes another valid stream is not noticed here; checksums are the file's matter. Or a value that `dtype` does not hold.
 
     >>> decode(bytes.fromhex("0002870706"), 10)
     array([3, 1, 0, 2, 3, 1, 0, 0, 2, 1])
     """
     if count <= 0 or not stream:
         if count == len(stream) == 0:
-            return np.empty(0, np.int64)
+            return np.empty(0, dtype)
         raise CodecError(f"a stream of {len(stream)} bytes where {count} values are expected")
+    stream = memoryview(stream)  # parts of it are not copied
     layout, side_coder, coder = layout_at(stream[0] >> 6), coder_at(stream[0] >> 3 & 7), coder_at(stream[0] & 7)
     if layout is LAYOUTS[PLAIN]:
         if stream[0] >> 3:
             raise CodecError("a plain stream names a coder for a side array that it has not")
-        return coder.decode(stream[1:], count)
+        return coder.decode(stream[1:], count, dtype)
     side_count, side, main = _cut(stream, count)
-    aside = side_coder.decode(side, side_count)
-    return layout.join(coder.decode(main, layout.main_count(count, side_count)), aside, count)
+    main_count, main_type, side_type = layout.expect(count, dtype, side_count)
+    aside = side_coder.decode(side, side_count, side_type)
+    return layout.join(coder.decode(main, main_count, main_type), aside, count, dtype)
 
 
 def _as_int64(values: np.ndarray) -> np.ndarray:
@@ -89,7 +92,7 @@ def _ranked(probe: np.ndarray) -> list[int]:
     return sorted((number for number, stream in streams.items() if stream), key=lambda number: len(streams[number] or b""))
 
 
-def _cut(stream: bytes, count: int) -> tuple[int, bytes, bytes]:
+def _cut(stream: memoryview, count: int) -> tuple[int, memoryview, memoryview]:
     """Length of the side array, its bytes, and those of the main array."""
     check_count(len(stream), count)
     side_count, at = read_varint(stream, 1)

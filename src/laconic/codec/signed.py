@@ -6,12 +6,16 @@ length and adaptive leading bits. Takes the whole range of int64. The same split
 (Marpe, Schwarz & Wiegand 2003).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import int64, njit
+from numpy.typing import DTypeLike
 
 from laconic.base.errors import CodecError
 from laconic.codec.adaptive import contexts, read_bit, roomy, write_bit
 from laconic.codec.arithmetic import ENCODER, PROBABILITY_BITS, close, ended, get, put, start
+from laconic.codec.chunks import gather, pieces
 from laconic.codec.limits import check_count
 
 _UNARY_BOUND = 14
@@ -32,17 +36,27 @@ def encode(values: np.ndarray) -> bytes:
     return coded
 
 
-def decode(stream: bytes, count: int) -> np.ndarray:
-    """The inverse of `encode`: int64 `(count,)`.
+def decode(stream: bytes | memoryview, count: int, dtype: DTypeLike = np.int64) -> np.ndarray:
+    """The inverse of `encode`: `(count,)` of `dtype`.
 
     Raises:
-        CodecError: the stream is too short for `count`, or not what `encode` writes.
+        CodecError: the stream is too short for `count`, not what `encode` writes, or holds a value that `dtype` does not.
     """
     check_count(len(stream), count)
-    values = np.empty(count, np.int64)
-    if not read_signed(np.frombuffer(stream, np.uint8), values):
-        raise CodecError(f"the stream is not that of {count} signed values")
-    return values
+    return gather(_chunks(np.frombuffer(stream, np.uint8), count), count, dtype)
+
+
+def _chunks(data: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    table, decoder, sound = contexts(_CONTEXTS), start(data), True
+    before = np.zeros(2, np.int64)
+    for piece in pieces(count):
+        values = np.empty(2 + piece.stop - piece.start, np.int64)
+        values[:2] = before
+        decoder, sound = read_signed(data, table, decoder, values)
+        if not sound or (piece.stop == count and not ended(decoder, data)):
+            raise CodecError(f"the stream is not that of {count} signed values")
+        before = values[-2:]
+        yield values[2:]
 
 
 @njit(cache=True)
@@ -66,14 +80,15 @@ def write_signed(values: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def read_signed(data: np.ndarray, values: np.ndarray) -> bool:
-    """Fill `values`; whether `data` holds such values and ends where they do."""
-    table = contexts(_CONTEXTS)
-    decoder = start(data)
-    last, before = 1, 1
-    for i in range(values.size):
+def read_signed(
+    data: np.ndarray, table: np.ndarray, decoder: tuple[int, int, int], values: np.ndarray
+) -> tuple[tuple[int, int, int], bool]:
+    """Fill `values` from its third on (the first two are those before) from where `decoder` stands; where it stands then, and
+    whether `data` held such values."""
+    before, last = 1 if values[0] == 0 else 0, 1 if values[1] == 0 else 0
+    for i in range(2, values.size):
         if decoder[2] > data.size:
-            return False
+            return decoder, False
         decoder, zero = read_bit(decoder, data, table, _ZERO + last + before)
         last, before = zero, last
         values[i] = 0
@@ -81,9 +96,9 @@ def read_signed(data: np.ndarray, values: np.ndarray) -> bool:
             decoder, negative = read_bit(decoder, data, table, _SIGN)
             decoder, magnitude = read_magnitude(decoder, data, table)
             if magnitude < 0 or (magnitude == _LARGEST and negative == 0):
-                return False
+                return decoder, False
             values[i] = ~magnitude if negative else magnitude + 1
-    return ended(decoder, data)
+    return decoder, True
 
 
 @njit(cache=True)

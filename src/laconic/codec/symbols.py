@@ -4,12 +4,16 @@ A symbol is coded bit by bit from the top; the context of a bit is the bits abov
 its branches are taken. Best for small alphabets whose frequencies are anything at all. Stream: window, then the coded bits.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import int64, njit
+from numpy.typing import DTypeLike
 
 from laconic.base.errors import CodecError
 from laconic.codec.adaptive import contexts, read_bit, roomy, write_bit
 from laconic.codec.arithmetic import ENCODER, close, ended, start
+from laconic.codec.chunks import gather, pieces
 from laconic.codec.limits import MAX_ALPHABET_BITS, check_count
 from laconic.codec.window import lower, read_window
 
@@ -20,14 +24,15 @@ def encode(values: np.ndarray) -> bytes:
     return header + encode_symbols(above, width)
 
 
-def decode(stream: bytes, count: int) -> np.ndarray:
-    """The inverse of `encode`: int64 `(count,)`.
+def decode(stream: bytes | memoryview, count: int, dtype: DTypeLike = np.int64) -> np.ndarray:
+    """The inverse of `encode`: `(count,)` of `dtype`.
 
     Raises:
-        CodecError: the stream is too short for `count`, or not what `encode` writes.
+        CodecError: the stream is too short for `count`, not what `encode` writes, or holds a value that `dtype` does not.
     """
-    low, width, body = read_window(stream, MAX_ALPHABET_BITS)
-    return decode_symbols(body, width, count) + low
+    low, width, body = read_window(memoryview(stream), MAX_ALPHABET_BITS)
+    check_count(len(body), count)
+    return gather((symbols + low for symbols in _chunks(body, width, count)), count, dtype)
 
 
 def encode_symbols(symbols: np.ndarray, width: int) -> bytes:
@@ -36,17 +41,25 @@ def encode_symbols(symbols: np.ndarray, width: int) -> bytes:
     return coded
 
 
-def decode_symbols(stream: bytes, width: int, count: int) -> np.ndarray:
+def decode_symbols(stream: bytes | memoryview, width: int, count: int) -> np.ndarray:
     """The inverse of `encode_symbols`: int64 `(count,)`, each in `[0, 2^width)`.
 
     Raises:
         CodecError: the stream is too short for `count`, or not what `encode_symbols` writes.
     """
     check_count(len(stream), count)
-    symbols = np.empty(count, np.int64)
-    if not read_symbols(np.frombuffer(stream, np.uint8), width, symbols):
-        raise CodecError(f"the stream is not that of {count} symbols of {width} bits")
-    return symbols
+    return gather(_chunks(stream, width, count), count, np.int64)
+
+
+def _chunks(stream: bytes | memoryview, width: int, count: int) -> Iterator[np.ndarray]:
+    data = np.frombuffer(stream, np.uint8)
+    table, decoder, sound = contexts(1 << width), start(data), True
+    for piece in pieces(count):
+        symbols = np.empty(piece.stop - piece.start, np.int64)
+        decoder, sound = read_symbols(data, width, table, decoder, symbols)
+        if not sound or (piece.stop == count and not ended(decoder, data)):
+            raise CodecError(f"the stream is not that of {count} symbols of {width} bits")
+        yield symbols
 
 
 @njit(cache=True)
@@ -67,16 +80,16 @@ def write_symbols(symbols: np.ndarray, width: int) -> np.ndarray:
 
 
 @njit(cache=True)
-def read_symbols(data: np.ndarray, width: int, symbols: np.ndarray) -> bool:
-    """Fill `symbols`; whether `data` ends where they do."""
-    table = contexts(1 << width)
-    decoder = start(data)
+def read_symbols(
+    data: np.ndarray, width: int, table: np.ndarray, decoder: tuple[int, int, int], symbols: np.ndarray
+) -> tuple[tuple[int, int, int], bool]:
+    """Fill `symbols` from where `decoder` stands; where it stands then, and whether `data` reached so far."""
     for i in range(symbols.size):
         if decoder[2] > data.size:
-            return False
+            return decoder, False
         node = int64(1)
         for _ in range(width):
             decoder, bit = read_bit(decoder, data, table, node)
             node = 2 * node + bit
         symbols[i] = node - (1 << width)
-    return ended(decoder, data)
+    return decoder, True

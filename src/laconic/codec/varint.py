@@ -17,7 +17,7 @@ def write_varint(number: int) -> bytes:
     return bytes(content)
 
 
-def read_varint(stream: bytes, at: int) -> tuple[int, int]:
+def read_varint(stream: bytes | memoryview, at: int) -> tuple[int, int]:
     """The number at byte `at` of `stream`, and where it ends.
 
     Raises:

@@ -28,7 +28,7 @@ def lower(values: np.ndarray) -> tuple[bytes, int, np.ndarray]:
     return header, width, values - np.int64(low) if low else values  # modulo 2⁶⁴, as numpy's arrays are
 
 
-def read_window(stream: bytes, widest: int) -> tuple[np.int64, int, bytes]:
+def read_window(stream: memoryview, widest: int) -> tuple[np.int64, int, memoryview]:
     """The lowest value, the width in bits, and what follows the header.
 
     Raises:
