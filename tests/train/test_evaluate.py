@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from laconic.base.errors import UsageError
 from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.data import Data, Split
-from laconic.train import Task, as_runner, classification, evaluate
+from laconic.train import Task, as_runner, classification, evaluate, judge
 
 PLAIN = Preprocessing((3,), scale=1.0)
 # what `outputs` says is the input itself: three logits a sample
@@ -51,6 +51,37 @@ def test_the_score_is_given_targets_of_the_type_that_the_loss_is(dtype: type) ->
     task = Task(classification.loss, lambda o, t: (seen.append(t.dtype), classification.score(o, t))[1], "top-1")
     evaluate(itself, Split(RIGHT.inputs, RIGHT.targets.astype(dtype)), PLAIN, task, "x")
     assert seen == [torch.int64]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_score_and_decisions_come_from_one_pass(batch: int) -> None:
+    seen: list[np.ndarray] = []
+    judged = judge(lambda inputs: (seen.append(inputs), inputs)[1], RIGHT, PLAIN, classification, "by hand", batch)
+    assert np.array_equal(np.concatenate(seen), INPUTS)
+    assert judged.decided == (0, 1, 2, 0, 1, 0, 2)
+    assert judged.score == evaluate(itself, RIGHT, PLAIN, classification, "by hand", batch)
+
+
+def test_a_task_that_decides_nothing_leaves_no_decisions() -> None:
+    task = Task(nn.functional.mse_loss, lambda o, t: o.mean(1), "mean", "")
+    assert judge(itself, RIGHT, PLAIN, task, "x").decided == ()
+
+
+@pytest.mark.parametrize(
+    ("decide", "targets"),
+    [
+        (lambda o: o, RIGHT.targets),
+        (lambda o: o.argmax(), RIGHT.targets),
+        (lambda o: o.mean(1), RIGHT.targets),
+        (lambda o: o.argmax(1), RIGHT.targets[:, None]),
+        (lambda o: o.argmax(1), RIGHT.targets.astype(np.float32)),
+    ],
+    ids=["one a class", "one for all", "no numbers of classes", "targets in a column", "targets that are no classes"],
+)
+def test_decisions_must_be_one_class_a_sample(decide, targets) -> None:  # type: ignore[no-untyped-def]
+    task = Task(classification.loss, lambda o, t: o.mean(1), "mine", decide=decide)
+    with pytest.raises(UsageError, match=r"the (decisions|targets) have shape"):
+        judge(itself, Split(INPUTS, targets), PLAIN, task, "x")
 
 
 @pytest.mark.parametrize(

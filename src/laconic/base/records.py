@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from laconic.base.errors import DataError
 from laconic.base.measures import Measure
 
 
@@ -65,8 +66,36 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Verdicts:
+    """What was decided about every sample of the test split, in its order; all empty where the task decides nothing.
+
+    Args:
+        target: class numbers `(n,)` that are right.
+        before: those that the original says.
+        after: those that the file says.
+
+    Raises:
+        DataError: the three are not of one length.
+    """
+
+    target: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        lengths = [len(numbers) for numbers in (self.target, self.before, self.after)]
+        if len(set(lengths)) > 1:
+            raise DataError(
+                f"verdicts on {', '.join(map(str, lengths))} samples", hint="target, before and after speak of the same samples"
+            )
+
+
+@dataclass(frozen=True)
 class Record:
-    """A whole run. Every figure in `before` and `after` was measured on a saved file that was loaded again."""
+    """A whole run. Every figure in `before` and `after` was measured on a saved file that was loaded again.
+
+    `classes` are the names of the classes, where they have any; `higher_is_better` is the direction of the metric.
+    """
 
     model: str
     data: str
@@ -84,6 +113,9 @@ class Record:
     weights_only: Measure | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    higher_is_better: bool = True
+    classes: tuple[str, ...] = ()
+    verdicts: Verdicts = Verdicts()
 
     def to_json(self) -> str:
         """The record as indented JSON; `Record.from_json` reads it back equal."""
@@ -99,7 +131,9 @@ class Record:
         fields["layers"] = tuple(Layer(**{**row, "shape": tuple(row["shape"])}) for row in fields["layers"])
         for name in ("speed_ratio", "weights_only"):
             fields[name] = _measure(fields[name])
-        fields["warnings"] = tuple(fields["warnings"])
+        for name in ("warnings", "classes"):
+            fields[name] = tuple(map(str, fields.get(name, ())))
+        fields["verdicts"] = Verdicts(**{side: tuple(map(int, numbers)) for side, numbers in fields.get("verdicts", {}).items()})
         return cls(**fields)
 
 

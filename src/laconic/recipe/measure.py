@@ -12,14 +12,14 @@ from laconic.artifact import Artifact, layout
 from laconic.artifact.layout import TensorEntry
 from laconic.base.errors import ModelError
 from laconic.base.measures import Measure, machine, timing
-from laconic.base.records import Figures, Layer
+from laconic.base.records import Figures, Layer, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
 from laconic.forms.form import bits
 from laconic.profile import count
 from laconic.runtime import Session
 from laconic.runtime.latency import clock, ratio
-from laconic.train import Runner, Task, as_runner, evaluate
+from laconic.train import Runner, Task, as_runner, judge
 
 REPEATS = 50
 SAME_SPEED = 0.05  # closer than this to 1 is called the same
@@ -48,6 +48,7 @@ class Comparison:
     speed_line: str
     layers: tuple[Layer, ...]
     parts: Mapping[str, int]
+    verdicts: Verdicts
 
 
 def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task: Task) -> Comparison:
@@ -61,14 +62,19 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
         "before": Measure(raw, "bytes", "all tensors of the original, as they lie in memory"),
         "after": Measure(len(content), "bytes", "length of the file"),
     }
-    scored = {name: evaluate(run, data.test, data.preprocessing, task, f"{name}, test split") for name, run in runners.items()}
+    judged = {name: judge(run, data.test, data.preprocessing, task, f"{name}, test split") for name, run in runners.items()}
     clocked = {name: timing(ms, "ms", "batch 1, one thread, interleaved") for name, ms in times.items()}
     costs = {name: _costs(side.module, data) for name, side in (("before", before), ("after", after))}
-    figures = {name: Figures(sizes[name], scored[name], clocked[name], *costs[name]) for name in runners}
+    figures = {name: Figures(sizes[name], judged[name].score, clocked[name], *costs[name]) for name in runners}
     found = layout(content)
     rows = _layer_rows(after.artifact, found.entries)
     line = speed_line(speed, [row.form for row in rows], engine="ONNX Runtime" if after.artifact.graph else "torch")
-    return Comparison(figures["before"], figures["after"], speed, line, rows, found.sections)
+    verdicts = Verdicts(_class_numbers(data, task), judged["before"].decided, judged["after"].decided)
+    return Comparison(figures["before"], figures["after"], speed, line, rows, found.sections, verdicts)
+
+
+def _class_numbers(data: Data, task: Task) -> tuple[int, ...]:
+    return () if task.decide is None else tuple(map(int, data.test.targets))
 
 
 def speed_line(speed: Measure, forms: list[str], engine: str) -> str:

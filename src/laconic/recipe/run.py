@@ -142,5 +142,8 @@ def _record(finished: Finished, stages: list[Stage], name: str, data: Data, reci
         sha256=identity(finished.content),
         environment=environment() | {"data": data.provenance},
         warnings=finished.warnings,
+        higher_is_better=task.higher_is_better,
+        classes=data.classes,
+        verdicts=compared.verdicts,
         weights_only=Measure(len(pack(finished.artifact, weights_only=True)), "bytes", "length of the weights-only file"),
     )

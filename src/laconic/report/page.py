@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from laconic.base.records import Record
 from laconic.report import pictures, views
+from laconic.report.changes import changes
 from laconic.report.comparison import lines, verdict
 from laconic.report.words import MISSING, factor, grouped, note, plain, spread
 
@@ -54,6 +55,7 @@ def _contents(record: Record, rows: int) -> dict[str, Any]:
         "stages": views.stage_rows(record),
         "waterfall": pictures.waterfall(record, rows),
         "latencies": pictures.latencies(record),
+        "changes": changes(record.verdicts, record.classes, rows),
         "layers": views.layer_rows(record, rows),
         "sections": views.section_rows(record),
         "strip": pictures.sections(record, rows),

@@ -1,8 +1,21 @@
 """The training loop, what it minimises, and how its result is judged."""
 
-from laconic.train.evaluate import Runner, as_runner, evaluate
+from laconic.train.evaluate import Judged, Runner, as_runner, evaluate, judge
 from laconic.train.loop import BatchLoss, Tick, from_task, loop
 from laconic.train.task import Task, classification
 from laconic.train.training import Training
 
-__all__ = ["BatchLoss", "Runner", "Task", "Tick", "Training", "as_runner", "classification", "evaluate", "from_task", "loop"]
+__all__ = [
+    "BatchLoss",
+    "Judged",
+    "Runner",
+    "Task",
+    "Tick",
+    "Training",
+    "as_runner",
+    "classification",
+    "evaluate",
+    "from_task",
+    "judge",
+    "loop",
+]

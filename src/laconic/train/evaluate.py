@@ -1,6 +1,7 @@
 """Score a network, or a file, on a split."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,8 +18,26 @@ from laconic.train.task import Task
 Runner = Callable[[np.ndarray], np.ndarray]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """One pass over a split.
+
+    Args:
+        score: the task's metric with its standard error.
+        decided: the class number given to each sample, in the split's order; empty where the task decides nothing.
+    """
+
+    score: Measure
+    decided: tuple[int, ...]
+
+
 def evaluate(run: Runner, split: Split, preprocessing: Preprocessing, task: Task, how: str, batch: int = 256) -> Measure:
-    """The task's metric over a split, with its standard error.
+    """The score of `judge` alone."""
+    return judge(run, split, preprocessing, task, how, batch).score
+
+
+def judge(run: Runner, split: Split, preprocessing: Preprocessing, task: Task, how: str, batch: int = 256) -> Judged:
+    """The task's metric over a split, with its standard error, and what was decided about each sample.
 
     Args:
         run: float32 inputs `(n, *shape)` → outputs `(n, …)`; a Session, or `as_runner(model)`.
@@ -26,10 +45,17 @@ def evaluate(run: Runner, split: Split, preprocessing: Preprocessing, task: Task
         how: what the figure is, for its address.
 
     Raises:
-        UsageError: the task's score does not give one value a sample.
+        UsageError: the task's score does not give one value a sample, or its `decide` not one class number.
     """
-    drawn = batches(split, preprocessing, batch)
-    scores = torch.cat([score(task, torch.from_numpy(run(inputs.numpy())), targets) for inputs, targets in drawn])
+    scores, decided = [], []
+    for inputs, targets in batches(split, preprocessing, batch):
+        outputs = torch.from_numpy(run(inputs.numpy()))
+        scores.append(score(task, outputs, targets))
+        decided += decisions(task, outputs, targets)
+    return Judged(_mean(torch.cat(scores), task, how), tuple(decided))
+
+
+def _mean(scores: torch.Tensor, task: Task, how: str) -> Measure:
     spread = float(scores.std(unbiased=False)) / len(scores) ** 0.5
     return Measure(task.factor * float(scores.mean()), task.unit, f"{task.metric}, {how}", len(scores), abs(task.factor) * spread)
 
@@ -48,6 +74,26 @@ def score(task: Task, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Ten
             hint="Task(score=…) returns one value a sample; laconic takes the mean",
         )
     return scores.double()
+
+
+def decisions(task: Task, outputs: torch.Tensor, targets: torch.Tensor) -> list[int]:
+    """The class number that the task makes of each output; none where it decides nothing.
+
+    Raises:
+        UsageError: it makes something else of them, or the targets are no class numbers to hold them against.
+    """
+    if task.decide is None:
+        return []
+    decided = task.decide(outputs)
+    for what, numbers in (("decisions", decided), ("targets", targets)):
+        if numbers.shape != (len(outputs),) or numbers.is_floating_point():
+            raise UsageError(
+                f"the {what} have shape {tuple(numbers.shape)} and are {numbers.dtype} for {len(outputs)} samples",
+                where=task.metric,
+                hint="Task(decide=…) returns one class number a sample, such as outputs.argmax(1), for targets that are such numbers",
+            )
+    classes: list[int] = decided.tolist()
+    return classes
 
 
 def as_runner(model: nn.Module) -> Runner:

@@ -11,7 +11,7 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Task:
-    """Two callables and the score's name.
+    """Two callables and the score's name; a third where the problem is to decide between classes.
 
     Args:
         loss: (outputs, targets) → scalar to minimise.
@@ -20,6 +20,8 @@ class Task:
         unit: of the metric.
         factor: from the mean score to `unit`: 100 for shares in per cent.
         higher_is_better: direction of the metric.
+        decide: outputs → one class number a sample `(n,)`, to be held against targets that are such numbers too; None where nothing is
+            decided.
     """
 
     loss: Loss
@@ -28,10 +30,15 @@ class Task:
     unit: str = "%"
     factor: float = 100.0
     higher_is_better: bool = True
+    decide: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+
+def _likeliest(outputs: torch.Tensor) -> torch.Tensor:
+    return outputs.argmax(1)
 
 
 def _hits(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return (outputs.argmax(1) == targets).float()
+    return (_likeliest(outputs) == targets).float()
 
 
-classification = Task(F.cross_entropy, _hits, "top-1 accuracy")
+classification = Task(F.cross_entropy, _hits, "top-1 accuracy", decide=_likeliest)
