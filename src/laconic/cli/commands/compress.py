@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from laconic.cli.options import Input, Json, Mean, Model, Output, Std, Weights, read_sample
-from laconic.cli.targets import check_file, make_folder
+from laconic.cli.targets import check_file
 from laconic.cli.terminal import show, show_json, size
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def compress(
     check_file(output)
     check_file(save_recipe)
     story = run or output.with_name(f"{output.name}.run")
-    make_folder(story)
     with at_work() as progress:
         samples = open_data(data, model, sample, checkpoint=weights is not None)
         network = open_model(model, weights, samples.preprocessing.shape, len(samples.classes) or None, chosen.seed)
