@@ -33,6 +33,8 @@ def reported(path: Path) -> Iterator[None]:
     """Turn what the system says about a file into an error that a person can act on."""
     try:
         yield
+    except (NotADirectoryError, FileNotFoundError) as cause:
+        raise UsageError(f"nothing can be written there: {cause.strerror}", where=str(path), hint="name another place") from cause
     except OSError as cause:
         what = "the disk is full" if cause.errno in _FULL else f"the file cannot be written: {cause.strerror}"
         hint = "what stood there before is untouched; free space or choose another folder"
