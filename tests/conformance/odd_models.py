@@ -205,6 +205,11 @@ def scripted() -> nn.Module:
         return torch.jit.script(nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, CLASSES)))
 
 
+def doubly_named() -> nn.Module:
+    layer = nn.Linear(12, 12)
+    return nn.Sequential(layer, nn.ReLU(), layer, line())
+
+
 def strided() -> nn.Module:
     model = line()
     model.weight = nn.Parameter(torch.randn(12, CLASSES).t())
@@ -262,7 +267,9 @@ def with_hook() -> nn.Module:
 
 MODELS = (
     Odd("control flow that depends on data", lambda: Net(branching, fc=line()), VECTOR, weights_only="data-dependent"),
-    Odd("a loop as long as the data say", lambda: Net(looping, mid=nn.Linear(12, 12), fc=line()), VECTOR, weights_only="cannot be exported"),
+    Odd(
+        "a loop as long as the data say", lambda: Net(looping, mid=nn.Linear(12, 12), fc=line()), VECTOR, weights_only="cannot be exported"
+    ),
     Odd("outputs in a dict", lambda: Net(lambda m, x: {"logits": m.fc(x)}, fc=line()), VECTOR, refused="returns a dict"),
     Odd("outputs in a tuple", lambda: Net(lambda m, x: (m.fc(x), x), fc=line()), VECTOR, refused="returns a tuple"),
     Odd("outputs that are nothing", lambda: Net(lambda m, x: None, fc=line()), VECTOR, refused="returns nothing"),
@@ -270,7 +277,11 @@ MODELS = (
     Odd("two inputs", lambda: nn.Bilinear(12, 12, CLASSES), VECTOR, refused="does not run"),
     Odd("tied weights", tied, VECTOR),
     Odd("a matrix and its transpose", Transposed, VECTOR),
-    Odd("a layer that is called twice", lambda: Net(lambda m, x: m.fc(m.mid(torch.relu(m.mid(x)))), mid=nn.Linear(12, 12), fc=line()), VECTOR),
+    Odd(
+        "a layer that is called twice",
+        lambda: Net(lambda m, x: m.fc(m.mid(torch.relu(m.mid(x)))), mid=nn.Linear(12, 12), fc=line()),
+        VECTOR,
+    ),
     Odd("halves of one piece of memory", lambda: Views(False), VECTOR),
     Odd("overlapping pieces of memory", lambda: Views(True), VECTOR, refused="overlap"),
     Odd("memory that is not contiguous", strided, VECTOR),
@@ -320,8 +331,10 @@ MODELS = (
     Odd("a lock in the model", lambda: changed(line(), lambda m: setattr(m, "lock", threading.Lock())), VECTOR, refused="cannot be copied"),
     Odd("a list of parameters", lambda: Listed(False), VECTOR),
     Odd("a dict of parameters", lambda: Listed(True), VECTOR),
-    Odd("sequences in sequences", lambda: nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(12, 8)), nn.ReLU()), nn.Linear(8, 4)), VECTOR),
-    Odd("a layer by two names", lambda: (lambda a: nn.Sequential(a, nn.ReLU(), a, line()))(nn.Linear(12, 12)), VECTOR),
+    Odd(
+        "sequences in sequences", lambda: nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(12, 8)), nn.ReLU()), nn.Linear(8, 4)), VECTOR
+    ),
+    Odd("a layer by two names", doubly_named, VECTOR),
     Odd("BatchNorm without affine", lambda: normed(nn.BatchNorm2d(6, affine=False))),
     Odd("BatchNorm without statistics", lambda: normed(nn.BatchNorm2d(6, track_running_stats=False))),
     Odd("GroupNorm", lambda: normed(nn.GroupNorm(2, 6))),
@@ -340,7 +353,12 @@ MODELS = (
     Odd("a shortcut of zeros", lambda: Net(option_a, one=conv(1, 4), two=conv(4, 6, stride=2), fc=nn.Linear(96, CLASSES))),
     Odd("dropout", lambda: nn.Sequential(nn.Linear(12, 8), nn.Dropout(0.5), nn.Linear(8, CLASSES)).train(), VECTOR),
     Odd("a forward pass that reads its mode", lambda: Net(lambda m, x: m.fc(x) * (3 if m.training else 1), fc=line()), VECTOR),
-    Odd("noise in the forward pass", lambda: Net(lambda m, x: m.fc(x + 0.01 * torch.randn_like(x)), fc=line()), VECTOR, weights_only="operator"),
+    Odd(
+        "noise in the forward pass",
+        lambda: Net(lambda m, x: m.fc(x + 0.01 * torch.randn_like(x)), fc=line()),
+        VECTOR,
+        weights_only="operator",
+    ),
     Odd("TorchScript", scripted, VECTOR, refused="TorchScript"),
     Odd("a forward pass that raises", lambda: Net(lambda m, x: operator.truediv(1, 0), fc=line()), VECTOR, refused="ZeroDivisionError"),
     Odd("too few outputs", lambda: nn.Linear(12, 2), VECTOR, refused="labels reach 3"),

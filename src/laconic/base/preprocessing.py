@@ -39,7 +39,8 @@ class Preprocessing:
                 raise DataError(f"{name} has {len(values)} values for {channels} channels", hint="give one value, or one per channel")
         finite = all(math.isfinite(v) for v in (self.scale, *self.mean, *self.std))
         if not finite or any(s <= 0 for s in self.std):
-            raise DataError(f"scale, mean and std must be finite and std positive, got std={self.std}")
+            said = f"scale={self.scale}, mean={self.mean}, std={self.std}"
+            raise DataError(f"scale, mean and std must be finite and std positive, got {said}", hint="std=(1.0,) changes nothing")
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """Network input, float32, from raw samples `(n, *shape)` of any real dtype."""

@@ -127,11 +127,31 @@ def _split(pairs: Pairs) -> Split:
 
 
 def _materialised(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [samples[index] for index in range(len(samples))]
     try:
-        return np.stack([_array(sample) for sample, _ in pairs]), np.stack([_array(target) for _, target in pairs])
-    except (TypeError, ValueError) as cause:
-        raise DataError(f"the dataset does not give (sample, target) of one shape: {cause}", hint="resize or pad in the dataset") from cause
+        length = len(samples)
+    except TypeError as cause:
+        hint = "read it into arrays first, or give it __len__ and __getitem__"
+        raise DataError("the data are read by number, and this has no length", where=type(samples).__name__, hint=hint) from cause
+    pairs = [_pair(samples, index) for index in range(length)]
+    for index, (inputs, targets) in enumerate(pairs):
+        if (inputs.shape, targets.shape) != (pairs[0][0].shape, pairs[0][1].shape):
+            found = f"samples are not of one shape: {inputs.shape} and {targets.shape} after {pairs[0][0].shape} and {pairs[0][1].shape}"
+            raise DataError(found, where=f"{type(samples).__name__}, sample {index}", hint="resize or pad in the dataset")
+    return np.stack([inputs for inputs, _ in pairs]), np.stack([targets for _, targets in pairs])
+
+
+def _pair(samples: Samples, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """One sample and its target, as arrays."""
+    where = f"{type(samples).__name__}, sample {index}"
+    try:
+        pair = samples[index]
+    except Exception as cause:  # broad on purpose: a dataset reads files and runs code of its own
+        told = f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0]}"
+        raise DataError(f"the dataset fails: {told}", where=where, hint="mend or leave out this sample") from cause
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        told = f"{len(pair)} parts" if isinstance(pair, tuple | list) else f"a {type(pair).__name__}"
+        raise DataError(f"a dataset gives (sample, target), and this gives {told}", where=where, hint="return image, label")
+    return _array(pair[0]), _array(pair[1])
 
 
 def _array(values: Any) -> np.ndarray:

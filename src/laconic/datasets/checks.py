@@ -37,6 +37,9 @@ def check_split(name: str, inputs: np.ndarray, targets: np.ndarray, *, shape: tu
             where=where,
             hint="all splits share one shape, written channels first, without the batch axis",
         )
+    if targets.dtype.kind not in "biuf":
+        hint = "number the classes: labels = np.unique(words, return_inverse=True)[1]"
+        raise DataError(f"targets of dtype {targets.dtype}", where=where, hint=hint)
     _check_finite(inputs, "inputs", where)
     _check_finite(targets, "targets", where)
     if classes:
@@ -52,6 +55,10 @@ def _check_finite(values: np.ndarray, name: str, where: str) -> None:
         if not sound.all():
             row = start + int(np.argmin(sound))
             raise DataError(f"{name} that are not finite (NaN or infinity)", where=f"{where}, row {row}", hint="mend or drop the sample")
+        small = (np.abs(chunk) <= np.finfo(np.float32).max).reshape(len(chunk), -1).all(axis=1)
+        if not small.all():
+            row = start + int(np.argmin(small))
+            raise DataError(f"{name} beyond the range of float32", where=f"{where}, row {row}", hint="scale them: networks take 32 bits")
 
 
 def _check_labels(targets: np.ndarray, classes: int, where: str) -> None:
@@ -71,7 +78,9 @@ def _check_labels(targets: np.ndarray, classes: int, where: str) -> None:
         )
 
 
-def oddities(splits: Mapping[str, tuple[np.ndarray, np.ndarray]], preprocessing: Preprocessing, classes: tuple[str, ...]) -> tuple[str, ...]:
+def oddities(
+    splits: Mapping[str, tuple[np.ndarray, np.ndarray]], preprocessing: Preprocessing, classes: tuple[str, ...]
+) -> tuple[str, ...]:
     """What can be worked with, but is seldom meant: one sentence each.
 
     Samples that stand in two splits, classes that training never shows, samples in which nothing varies, inputs that the
@@ -116,7 +125,7 @@ def _unseen(targets: np.ndarray, classes: tuple[str, ...]) -> list[str]:
 
 def _far_from_normal(inputs: np.ndarray) -> list[str]:
     axes = (0, *range(2, inputs.ndim)) if inputs.ndim > 2 else None
-    mean, std = np.abs(inputs.mean(axes)).max(), inputs.std(axes)
+    mean, std = np.abs(inputs.mean(axes, np.float64)).max(), inputs.std(axes, np.float64)
     if mean <= _FAR and (std < _FAR).all() and (std > 1 / _FAR).all():
         return []
     told = f"mean up to {mean:.3g} and deviation {std.min():.3g} … {std.max():.3g}"

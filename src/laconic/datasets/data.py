@@ -1,6 +1,7 @@
 """Data: the splits of a problem, in memory, with their preprocessing and their provenance."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +28,7 @@ class Split:
         if not (self.inputs.ndim and self.targets.ndim):
             raise DataError("a single number where a split has one entry per sample", hint="inputs and targets are arrays, samples first")
         if len(self.inputs) != len(self.targets):
-            raise DataError(f"{len(self.inputs)} inputs but {len(self.targets)} targets in one split")
+            raise DataError(f"{len(self.inputs)} inputs but {len(self.targets)} targets in one split", hint="every sample has one target")
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -64,6 +65,9 @@ class Data:
     provenance: str = ""
 
     def __post_init__(self) -> None:
+        twice = next((name for name, times in Counter(self.classes).items() if times > 1), None)
+        if twice is not None:
+            raise DataError(f"the class name {twice!r} stands twice", where=self.name, hint="give every class a name of its own")
         for name, split in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             check_split(name, split.inputs, split.targets, shape=self.preprocessing.shape, classes=len(self.classes))
 
@@ -113,7 +117,9 @@ def half_by_hash(inputs: np.ndarray) -> np.ndarray:
 def hold_out(train: Split, samples: int, seed: int = 0) -> tuple[Split, Split]:
     """`train` without `samples` of its rows, and those rows as a validation split; drawn once with a fixed seed."""
     if not 0 < samples < len(train):
-        raise DataError(f"cannot hold out {samples} of {len(train)} training samples for validation")
+        raise DataError(
+            f"cannot hold out {samples} of {len(train)} training samples for validation", hint="give more samples, or a validation split"
+        )
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(train))
     return train.take(np.sort(order[samples:])), train.take(np.sort(order[:samples]))
 

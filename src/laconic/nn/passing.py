@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import nn
 
-import laconic
 from laconic.base.errors import LaconicError, ModelError
 
 
@@ -42,7 +41,7 @@ def passing(model: nn.Module, what: str, hint: str = "") -> Iterator[None]:
 
 def _own_line(cause: BaseException) -> list[str]:
     """File and line of the user's that the trace passed last: not ours, not a library's."""
-    ours = str(Path(laconic.__file__).parent)
+    ours = str(Path(__file__).parents[1])
     foreign = ("<", ours, sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"))
     theirs = [frame for frame in traceback.extract_tb(cause.__traceback__) if not frame.filename.startswith(foreign)]
     return [f"{theirs[-1].filename}, line {theirs[-1].lineno}"] if theirs else []

@@ -154,14 +154,14 @@ def _seconds_a_batch(step: Step, network: Network, context: Context) -> tuple[fl
 
     def watch(what: str, share: float, detail: str) -> None:
         ticks.append(time.perf_counter())
-        if len(ticks) > TICKS or ticks[-1] - ticks[0] > SECONDS:
+        if len(ticks) > TICKS or ticks[-1] - start > SECONDS:
             raise _Enough
 
     start = time.perf_counter()
     try:
         step.apply(network, step.plan(network, context), replace(context, progress=watch))
     except _Enough:
-        return (ticks[-1] - ticks[0]) / (len(ticks) - 1), ""
+        return (ticks[-1] - ticks[0]) / (len(ticks) - 1) if len(ticks) > 1 else ticks[0] - start, ""
     except DataError as cause:
         return 0.0, f"{step.word()}: {cause.what} ({cause.where})"
     return (time.perf_counter() - start) / max(len(ticks), 1), ""

@@ -63,8 +63,9 @@ def _check_classes(outputs: torch.Tensor, data: Data, where: str) -> None:
     targets = data.train.targets
     if targets.ndim != 1 or targets.dtype.kind not in "iu":
         found = f"targets of dtype {targets.dtype} and shape {targets.shape} are no class numbers"
-        raise DataError(found, where="train split", hint="give one integer per sample, or compress(…, task=Task(…)) with a loss for them")
-    highest = int(targets.max())
-    if outputs.ndim != 2 or outputs.shape[1] <= highest:
-        found = f"the model's outputs have shape {tuple(outputs.shape[1:])}, the labels reach {highest}"
-        raise DataError(found, where=where, hint=f"build the model with classes={highest + 1}")
+        hint = "give one integer per sample: one_hot.argmax(1), or .astype('int64'); for another loss, compress(…, task=Task(…))"
+        raise DataError(found, where="train split", hint=hint)
+    classes = max(len(data.classes), int(targets.max()) + 1)  # the names count for the test split, which nobody reads yet
+    if outputs.ndim != 2 or outputs.shape[1] < classes:
+        found = f"the model's outputs have shape {tuple(outputs.shape[1:])}, the labels reach {classes - 1}"
+        raise DataError(found, where=where, hint=f"build the model with classes={classes}; class numbers count from 0")

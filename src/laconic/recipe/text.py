@@ -50,7 +50,7 @@ def load_recipe(name: str) -> Recipe:
             raise RecipeError(f"there is no preset {name!r}", hint=did_you_mean(name, presets()))
         return parse((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"), f"preset {name}")
     if not path.is_file():
-        raise RecipeError("there is no such recipe file", where=name)
+        raise RecipeError("there is no such recipe file", where=name, hint=f"a .yaml file, or a preset: {', '.join(presets())}")
     try:
         return parse(path.read_text(encoding="utf-8"), name)
     except UnicodeDecodeError as cause:
