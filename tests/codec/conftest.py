@@ -20,7 +20,7 @@ def to_plain_python(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A call that replaces every compiled kernel of the codec by the Python function it was compiled from, for the rest of the test."""
 
     def replace() -> None:
-        for found in pkgutil.iter_modules(laconic.codec.__path__, "laconic.codec."):
+        for found in pkgutil.walk_packages(laconic.codec.__path__, "laconic.codec."):
             module = importlib.import_module(found.name)
             for name, value in vars(module).copy().items():
                 if isinstance(value, Dispatcher):

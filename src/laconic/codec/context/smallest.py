@@ -123,7 +123,6 @@ def code_tensor(
                 kernel_mean = (kernel_total + 2 * both) // (tap + 2)
                 aside = limited(values[row, column - 1, tap]) if column > 0 else 0
                 above = limited(values[row - 1, column, tap]) if row > 0 else 0
-                further = limited(values[row - 2, column, tap]) if row > 1 else 0
                 around[0], around[1], around[2] = both, kernel_mean, cell_mean
                 around[3], around[4], around[5] = abs(history[0]), abs(history[1]), abs(history[2])
                 around[6], around[7] = abs(aside), abs(above)
@@ -134,7 +133,7 @@ def code_tensor(
                 leaning = min(max((16 * expected + scale) // (2 * scale), -_FINEST), _FINEST)
                 size = level(magnitude)
                 look(learnt, place, size, row_mean, column_mean, kernel_mean, cell_mean)
-                look_at_signs(learnt, place, column, leaning, size, aside, above, further)
+                look_at_signs(learnt, place, column, leaning, size, aside, above)
                 coder, value, well = code_value(coder, data, learnt, size, leaning, values[row, column, tap], reading)
                 if reading:
                     if not well:
@@ -191,7 +190,7 @@ def lean(learnt: Model, leaning: int) -> None:
 
 
 @njit(inline="always")
-def look_at_signs(learnt: Model, tap: int, column: int, leaning: int, size: int, aside: int, above: int, further: int) -> None:
+def look_at_signs(learnt: Model, tap: int, column: int, leaning: int, size: int, aside: int, above: int) -> None:
     """The contexts of the decision on the sign."""
     at, history = learnt.at, learnt.history
     last, third = history[0], history[2]
@@ -199,8 +198,8 @@ def look_at_signs(learnt: Model, tap: int, column: int, leaning: int, size: int,
     at[1, 1] = (sign(third) * 3 + sign(aside)) * 3 + sign(last)
     at[1, 2] = ((five(last) * 5 + five(third)) * 5 + five(aside)) * _TAPS + tap
     at[1, 3] = (column * 3 + sign(above)) % _CONTEXTS
-    at[1, 4] = (sign(above) * 3 + sign(further)) * 3 + sign(last)
-    at[1, 5] = (tap * 3 + sign(above)) * 3 + sign(aside)
+    at[1, 4] = (leaning + _FINEST) * _TAPS + tap
+    at[1, 5] = ((leaning + _FINEST) * 3 + sign(above)) * 3 + sign(aside)
 
 
 @njit
