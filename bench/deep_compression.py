@@ -45,7 +45,9 @@ def press(name: str, data: Data, recipe: str, seed: int) -> Result:
 def verdict(name: str, result: Result) -> dict[str, object]:
     """One line: bytes of the weights-only file and test error, beside the paper's."""
     record, (times, error_before, error_after) = result.record, PAPER[name]
-    assert record.before.score and record.after.score and record.weights_only
+    assert record.before.score is not None
+    assert record.after.score is not None
+    assert record.weights_only is not None
     return {
         "network": name,
         "fp32 bytes": int(record.before.size.value),
@@ -63,7 +65,7 @@ def stages(name: str, result: Result) -> list[dict[str, object]]:
     """One line a stage: what it left of the bytes, and which share of the whole saving (in factors) it brought."""
     before, rows = result.record.before.size.value, []
     for stage in result.record.stages:
-        assert stage.score
+        assert stage.score is not None
         factor, before = before / stage.size.value, stage.size.value
         row = {"network": name, "stage": stage.line, "weights-only bytes": int(stage.size.value), "times smaller": round(factor, 2)}
         rows.append(row | {"validation error %": round(100 - stage.score.value, 2), "seconds": round(stage.seconds)})
