@@ -1,6 +1,7 @@
 """The graph that leaves torch computes what the model computes, keeps every name, and says nothing else."""
 
 import copy
+from collections import Counter
 
 import onnx
 import onnxruntime
@@ -81,6 +82,20 @@ def test_every_weight_that_computes_is_an_input_under_its_own_name(exported: Exp
     assert inputs.keys() - state.keys() == {INPUT}
     for n in inputs.keys() & state.keys():
         assert tuple(axis.dim_value for axis in inputs[n].shape.dim) == tuple(state[n].shape)
+
+
+SIMPLE = {
+    "lenet": {"Conv": 2, "MaxPool": 2, "Reshape": 1, "Gemm": 2, "Relu": 1},
+    "residual": {"Conv": 3, "BatchNormalization": 3, "Relu": 3, "Add": 1, "Reshape": 1, "Gemm": 1},
+}
+
+
+def test_the_graph_is_simplified_and_no_weight_is_folded_into_it(exported: Exported) -> None:
+    """The exporter computes shapes, and zeros for the biases that are not there, at run time."""
+    name, _, _, graph = exported
+    nodes = Counter(node.op_type for node in onnx.load_from_string(graph).graph.node)
+    assert nodes == SIMPLE.get(name, nodes)
+    assert not nodes.keys() & {"Shape", "Expand", "CastLike", "Identity", "Constant"}
 
 
 def test_the_graph_says_nothing_that_does_not_compute(exported: Exported) -> None:

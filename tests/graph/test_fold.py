@@ -70,15 +70,17 @@ def test_pruned_weights_stay_zero_under_negative_gains(model: nn.Module) -> None
     assert torch.allclose(outputs(folded.module, (1, 8, 8)), outputs(network.module, (1, 8, 8)), rtol=1e-5, atol=1e-5)
 
 
-def test_half_precision_is_folded_in_double() -> None:
-    layer, norm = nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1)
-    layer.weight.data.fill_(3.0)
-    norm.running_var.fill_(9e-6)  # rounds to 9.0e-6, and its root with ε is 4.4e-3: half precision has 3 digits left of either
+def test_half_precision_is_folded_in_double_and_rounded_once() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer, norm = nn.Linear(1, 500), nn.BatchNorm1d(500)
+    norm.running_var.uniform_(1e-5, 1e-4, generator=generator)
+    norm.running_mean.normal_(generator=generator)
     model = nn.Sequential(layer, norm).half()
-    folded = fold(Network(model), [Folded("0", "1")]).module
-    wanted = 3.0 / np.sqrt(float(norm.running_var.double()) + norm.eps)
-    assert folded[0].weight.dtype == torch.float16
-    assert folded[0].weight.item() == np.float16(wanted)
+    folded = fold(Network(model), [Folded("0", "1")]).module[0]
+    gain = 1 / np.sqrt(to_numpy(norm.running_var).astype(np.float64) + norm.eps)
+    weight, bias, mean = (to_numpy(t).astype(np.float64) for t in (layer.weight, layer.bias, norm.running_mean))
+    assert to_numpy(folded.weight).tobytes() == (weight * gain[:, None]).astype(np.float16).tobytes()
+    assert to_numpy(folded.bias).tobytes() == ((bias - mean) * gain).astype(np.float16).tobytes()
 
 
 class ActivatedNorm(nn.BatchNorm2d):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from laconic.forms import Codebook, Dense, Masked
+from laconic.graph.edits import Folded
 from laconic.graph.network import Network
 from laconic.nn.weights import to_numpy
 
@@ -40,12 +41,13 @@ def test_empty_tensors_are_not_tied() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_reformed_has_the_values_of_the_forms_and_leaves_the_old_one(model: nn.Module, dtype: torch.dtype) -> None:
-    old = Network(model.to(dtype))
+    old = Network(model.to(dtype), edits=(Folded("a", "b"),))
     before = old.array("fc.weight")
     form = Masked.of(before, np.abs(before.astype(np.float32)) > 0.05)
     new = old.reformed({"fc.weight": form})
     assert (old.kind("fc.weight"), new.kind("fc.weight"), new.kind("stem.weight")) == ("dense", "masked", "dense")
     assert new.form("fc.weight") is form
+    assert new.edits == old.edits
     assert new.array("fc.weight").tobytes() == form.array().tobytes()
     assert old.array("fc.weight").tobytes() == before.tobytes()
     assert new.reformed({"stem.weight": form_of_ones(new.array("stem.weight"))}).forms.keys() == {"fc.weight", "stem.weight"}

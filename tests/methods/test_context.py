@@ -9,8 +9,8 @@ from laconic.datasets.data import Data
 from laconic.forms import Masked
 from laconic.graph.edits import Folded
 from laconic.graph.network import Network
-from laconic.train import Training, classification, from_task
 from laconic.methods.step import Context
+from laconic.train import Training, classification, from_task
 
 LOSS = from_task(classification.loss)
 

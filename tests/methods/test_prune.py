@@ -96,6 +96,14 @@ def test_equal_weights_are_pruned_to_the_number_asked_for(model: nn.Module, appl
     assert int((~form.mask).sum()) == round(0.3 * 384)
 
 
+def test_a_dense_weight_that_happens_to_be_zero_is_not_gone_but_goes_first(model: nn.Module, apply: Apply) -> None:
+    model.fc.weight.data[:, :48] = 0  # half of them; less are to go
+    form = apply(Prune(sparsity={"fc": 0.3}), Network(model)).forms["fc.weight"]
+    assert isinstance(form, Masked)
+    assert int((~form.mask).sum()) == round(0.3 * 384)
+    assert not (~form.mask)[:, 48:].any()
+
+
 def test_the_plan_is_what_happens(model: nn.Module, data: Data) -> None:
     step, network = Prune(sparsity=0.5, scope="global"), Network(model)
     context = Context(data, model)
@@ -122,21 +130,35 @@ def test_the_cubic_curve_is_that_of_zhu_and_gupta(t: float) -> None:
     assert Prune(sparsity=final, curve="linear").ahead(t) == pytest.approx(1 - t)
 
 
-@pytest.mark.parametrize(("curve", "power"), [("cubic", 3), ("linear", 1)])
-def test_the_rounds_follow_the_curve(model: nn.Module, apply: Apply, monkeypatch: pytest.MonkeyPatch, curve: str, power: int) -> None:
-    counts: list[int] = []
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many weights of fc each round leaves."""
+    found: list[int] = []
     tighten = Held.tighten
 
     def note(held: Held, name: str, mask: np.ndarray) -> None:
-        if name == "fc.weight":
-            counts.append(int(mask.sum()))
+        found.append(int(mask.sum()))
         tighten(held, name, mask)
 
     monkeypatch.setattr(Held, "tighten", note)
+    return found
+
+
+@pytest.mark.parametrize(("curve", "power"), [("cubic", 3), ("linear", 1)])
+def test_the_rounds_follow_the_curve_from_where_the_layer_is(
+    model: nn.Module, apply: Apply, counts: list[int], curve: str, power: int
+) -> None:
     half = apply(Prune(sparsity={"fc": 0.5}), Network(model))
     apply(Prune(sparsity={"fc": 0.9}, rounds=4, curve=curve, training=SHORT), half)
     last = 384 - round(0.9 * 384)
     assert counts == [last + round((1 - i / 4) ** power * (192 - last)) for i in range(1, 5)]
+
+
+def test_the_rounds_of_a_dense_layer_begin_with_all_its_weights_zero_or_not(model: nn.Module, apply: Apply, counts: list[int]) -> None:
+    model.fc.weight.data[:, :48] = 0
+    apply(Prune(sparsity={"fc": 0.3}, rounds=2, curve="linear", training=SHORT), Network(model))
+    last = 384 - round(0.3 * 384)
+    assert counts == [last + round((384 - last) / 2), last]
 
 
 def test_a_round_begins_when_its_share_of_the_training_is_over(model: nn.Module, apply: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,8 +221,8 @@ def codebooks(network: Network) -> dict[str, Form]:
 @pytest.mark.parametrize("before", [[], [Prune(sparsity=0.3)]], ids=["dense", "pruned"])
 def test_a_codebook_stays_one_and_loses_its_smallest_weights(model: nn.Module, apply: Apply, before: list[Prune]) -> None:
     network = Network(model)
-    for step in [*before, Share(bits=4)]:
-        network = apply(step, network)
+    for previous in [*before, Share(bits=4)]:
+        network = apply(previous, network)
     after = apply(Prune(sparsity=0.7), network)
     for name, form in codebooks(after).items():
         old = codebooks(network)[name]

@@ -268,7 +268,7 @@ def flat(outputs: int) -> nn.Module:
 UNFIT: dict[str, tuple[Callable[[nn.Module], nn.Module], Step, Task, type[LaconicError], str]] = {
     "NaN weights": (nan_model, NEVER, classification, ModelError, "1 of 384 values are not finite"),
     "wrong channels": (lambda _: nn.Conv2d(3, 4, 8), NEVER, classification, ModelError, r"does not run on a batch of shape \(2, 1, 8, 8\)"),
-    "two outputs": (lambda _: Twice(), NEVER, classification, ModelError, "does not run on a batch"),
+    "two outputs": (lambda _: Twice(), NEVER, classification, ModelError, "returns a tuple, not one tensor"),
     "too few classes": (lambda _: flat(3), NEVER, classification, DataError, "the labels reach 3"),
     "an image for an output": (lambda _: nn.Conv2d(1, 4, 1), NEVER, classification, DataError, "the labels reach 3"),
     "no such layer": (lambda m: m, Prune(sparsity={"conv9": 0.5}), classification, RecipeError, "conv9"),

@@ -83,6 +83,19 @@ def test_a_step_prints_itself_as_its_line(step: Step) -> None:
     assert str(step).endswith("}")
 
 
+@pytest.mark.parametrize(
+    "word", ["0E0", "1e-3", "1", "yes", "null", "~", "\x85", "\u2028", "\ufeff", "a: b", "- c", "#d", "'", "2024-01-01", "ü*"]
+)
+def test_words_that_yaml_reads_in_its_own_way_survive(word: str) -> None:
+    recipe = Recipe((Share(bits={word: 3}),))
+    assert parse(write(recipe)) == recipe
+
+
+def test_defaults_are_not_said_however_they_were_given() -> None:
+    assert str(Finetune(lr=float("0.01"), epochs=1, schedule="".join(["co", "sine"]))) == "finetune: {epochs: 1}"  # type: ignore[arg-type]
+    assert write(Recipe((Share(bits=5),))) == "seed: 0\nsteps:\n  - share: {bits: 5}\n"
+
+
 def test_a_plain_printed_step_is_yaml() -> None:
     for step in (
         Prune(sparsity=0.9, rounds=3, training=Training(epochs=2, flip=True)),
@@ -136,7 +149,7 @@ BROKEN = [
         "prune.training.epoch: no such field",
         "did you mean epochs?",
     ),
-    ("steps:\n  - prune:\n      sparsity: 1.5", 2, "sparsity is a share", ""),
+    ("steps:\n  - prune:\n      sparsity: 1.5", 3, "sparsity is a share", ""),
     ("steps:\n  - prune:\n      sparsity: '0.5'", 3, "prune.sparsity", ""),
     ("steps:\n  - prune: {sparsity: {conv*: a lot}}", 2, "prune.sparsity.conv*", ""),
     ("steps:\n  - prune: {sparsity: 0.5, rounds: 2.5}", 2, "prune.rounds", ""),

@@ -71,14 +71,29 @@ def test_the_generator_decides_order_augmentation_and_dropout(data: Data, optimi
 
 
 def test_every_step_has_the_rate_of_the_schedule(data: Data) -> None:
-    """With plain SGD from zero momentum, the first step moves a weight by 1.9 times rate × gradient."""
-    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
-    training = Training(batch=64, lr=0.5, warmup=0.5)
-    before, weight = copy.deepcopy(model), model[1].weight
-    run(model, data, training)
-    inputs = torch.from_numpy(data.preprocessing.apply(data.train.inputs))
-    functional.cross_entropy(before(inputs), torch.from_numpy(data.train.targets)).backward()
-    assert torch.allclose(weight, before[1].weight - 1.9 * 0.5 * before[1].weight.grad, rtol=1e-4, atol=1e-5)
+    """With a gradient of one, Nesterov's momentum (0.9) moves a weight by rate × (1 + 0.9 · velocity)."""
+    model = nn.Linear(1, 1, bias=False).double()
+    training = Training(epochs=2, batch=8, lr=0.5, warmup=0.25)
+    place, velocity = model.weight.item(), 0.0
+    for tick in loop(model, data.train, data.preprocessing, lambda m, x, t: m.weight.sum(), training, 0):
+        velocity = 0.9 * velocity + 1
+        place -= training.rate(tick.step, 16) * (1 + 0.9 * velocity)
+        assert model.weight.item() == pytest.approx(place, rel=1e-12)
+    assert training.rate(0, 16) == 0.125
+
+
+def test_images_are_augmented_anew_in_every_epoch(data: Data) -> None:
+    model, seen = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), []
+
+    def loss(net: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        seen.append(inputs.clone())
+        return LOSS(net, inputs, targets)
+
+    list(loop(model, data.train, data.preprocessing, loss, Training(epochs=2, batch=64, flip=True), 0))
+    plain = torch.from_numpy(data.preprocessing.apply(data.train.inputs))
+    mirrored = [[not (image == plain).all((1, 2, 3)).any() for image in batch] for batch in seen]
+    assert all(16 < sum(batch) < 48 for batch in mirrored)
+    assert mirrored[0] != mirrored[1]
 
 
 def test_a_single_sample_at_the_end_is_left_out(model: nn.Module, data: Data) -> None:
@@ -156,6 +171,25 @@ def test_a_training_goes_on_from_any_step_as_if_nothing_had_happened(
         steps = [t.step for t in loop(late, data.train, data.preprocessing, LOSS, training, 5, memory)]
         assert steps == list(range(state["step"], 12))
         assert torch.equal(late.fc.weight, whole.fc.weight)
+
+
+def test_setbacks_are_remembered(data: Data) -> None:
+    model, memory = nn.Linear(1, 1, bias=False).double(), Diary()
+    training = Training(epochs=2, batch=64, schedule="constant", lr=0.5)
+    ticks = loop(model, data.train, data.preprocessing, lambda m, x, t: m.weight.sum(), training, 0, memory)
+    next(ticks)
+    next(ticks)  # by now the state after the first epoch is kept
+    memory.states[-1] = {**memory.states[-1], "setbacks": 2}
+    before = memory.states[-1]["model"]["weight"].item()
+    list(loop(model, data.train, data.preprocessing, lambda m, x, t: m.weight.sum(), training, 0, memory))
+    assert before - model.weight.item() == pytest.approx(0.5 / 4 * (1 + 0.9 * 1.9), rel=1e-12)
+
+
+def test_a_failure_is_reported_with_the_step_that_failed(data: Data) -> None:
+    model, bad = nn.Linear(1, 1).double(), iter([1.0, 1.0, math.nan] * 4)
+    with pytest.raises(DataError) as caught:
+        list(loop(model, data.train, data.preprocessing, lambda m, x, t: m.weight.sum() * next(bad), Training(batch=8), 0))
+    assert caught.value.where.startswith("training step 2,")
 
 
 def test_a_model_with_nothing_to_train_is_refused(model: nn.Module, data: Data) -> None:

@@ -29,7 +29,7 @@ def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
     traced = _trace(model, sample_shape)
     skeleton = _strip_weights(traced, set(model.state_dict()))
     with quiet():
-        optimizer.optimize(skeleton, onnx_shape_inference=False)
+        skeleton = optimizer.optimize(skeleton, onnx_shape_inference=False)
     _clean(skeleton)
     return skeleton.SerializeToString(deterministic=True)
 
@@ -54,12 +54,9 @@ def _trace(model: nn.Module, sample_shape: tuple[int, ...]) -> onnx.ModelProto:
 
 def _strip_weights(model: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:
     """Turn the initializers that are state-dict tensors into inputs; small constants of the graph itself stay."""
-    graph = model.graph
-    used = {name for node in graph.node for name in node.input}
-    for weight in [w for w in graph.initializer if w.name in names]:
-        if weight.name in used:
-            graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims)))
-        graph.initializer.remove(weight)
+    for weight in [w for w in model.graph.initializer if w.name in names]:
+        model.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims)))
+        model.graph.initializer.remove(weight)
     return model
 
 

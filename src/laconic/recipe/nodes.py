@@ -13,7 +13,12 @@ class _Loader(yaml.SafeLoader):
     """YAML 1.1 as people write it: 1e-3 is a number."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads: a word that would read as a number is quoted."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
 
 
 def compose(text: str, source: str) -> yaml.Node | None:
@@ -62,6 +67,15 @@ def _check_keys(node: yaml.Node, source: str, above: set[int]) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for content in node.value:
             _check_keys(content, source, above | {id(node)})
+
+
+def line(plain: Any) -> str:
+    """A plain value as YAML on one line, in ASCII; `value` of its node gives it back equal.
+
+    >>> line({"bits": {"conv*": 8}, "start": "exact"})
+    '{bits: {conv*: 8}, start: exact}'
+    """
+    return yaml.dump(plain, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10**6).strip()
 
 
 def mapping(node: yaml.Node | None, source: str, allowed: tuple[str, ...], what: str) -> dict[str, yaml.Node]:

@@ -23,7 +23,7 @@ from laconic.base.errors import RecipeError
 from laconic.base.words import did_you_mean
 from laconic.methods.step import Step
 from laconic.recipe.legality import check_order
-from laconic.recipe.nodes import compose, find, mapping, place, seek, value
+from laconic.recipe.nodes import compose, find, line, mapping, place, seek, value
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.table import STEPS
 
@@ -88,9 +88,7 @@ def parse(text: str, source: str = "recipe") -> Recipe:
 def write(recipe: Recipe) -> str:
     """The recipe as YAML; `parse` gives it back equal."""
     lines = [f"seed: {recipe.seed}", "steps:" if recipe.steps else "steps: []"]
-    for step in recipe.steps:
-        said = yaml.safe_dump(step.said(), default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True).strip()
-        lines.append(f"  - {step.word()}: {said}")
+    lines += [f"  - {step.word()}: {line(step.said())}" for step in recipe.steps]
     return "\n".join(lines) + "\n"
 
 
