@@ -60,6 +60,7 @@ def without_export(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ExportError("not exported", where="this test")
 
     monkeypatch.setattr("laconic.recipe.package.export", refuse)
+    monkeypatch.setattr("laconic.recipe.measure.REPEATS", 3)
 
 
 def same_bits(tensors: Any, model: nn.Module) -> bool:

@@ -53,8 +53,9 @@ def refusing() -> Iterator[None]:
         while root.__cause__ is not None:
             root = root.__cause__
         text = str(root).strip()
+        on_data = ": its forward pass branches or loops on the data's values" if "data-dependent" in text else ""
         raise ExportError(
-            "the model's graph cannot be exported",
+            f"the model's graph cannot be exported{on_data}",
             where=f"{type(root).__name__}: {text.splitlines()[0] if text else 'no message'}",
             hint="pack it with --weights-only, or make the forward pass free of data-dependent control flow",
         ) from cause
