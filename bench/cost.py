@@ -1,4 +1,4 @@
-"""What a piece of work costs this process: seconds, and bytes of memory at the peak above what was held before (Linux)."""
+"""What a piece of work costs this process: seconds of the processor, and bytes of memory at the peak above what was held before (Linux)."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 class Cost(NamedTuple):
-    """Wall-clock seconds; bytes resident at the peak, above those at the start."""
+    """Seconds that the process was at work; bytes resident at the peak, above those at the start."""
 
     seconds: float
     peak: int
@@ -18,9 +18,9 @@ class Cost(NamedTuple):
 def cost(work: Callable[[], Result]) -> tuple[Result, Cost]:
     """What `work` returns, and what it cost."""
     before = forget_peak()
-    start = time.perf_counter()
+    start = time.process_time()
     result = work()
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return result, Cost(seconds, max(resident("VmHWM") - before, 0))
 
 

@@ -31,10 +31,10 @@ class Desk:
 
     home: Path
 
-    def words(self, output: Path, *more: str) -> list[str]:
-        """The command line that compresses them into `output`."""
+    def words(self, output: Path, *more: str, model: str = "") -> list[str]:
+        """The command line that compresses the network, or another model, into `output`."""
         given = ["--data", f"npz:{self.home / 'data.npz'}", "--recipe", str(self.home / "recipe.yaml")]
-        return ["compress", f"{self.home / 'net.py'}:build", *given, "-o", str(output), *more]
+        return ["compress", model or f"{self.home / 'net.py'}:build", *given, "-o", str(output), *more]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 
 @pytest.fixture
-def press(desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Press:
-    """Compresses in this process into a given file; without a graph and with few timings, so that it takes a fraction of a second."""
+def abridged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a graph and with few timings, a compress takes a fraction of a second."""
 
     def refuse(*_: object) -> bytes:
         raise ExportError("not now", where="in this test")
@@ -70,10 +70,15 @@ def press(desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     monkeypatch.setattr("laconic.recipe.package.export", refuse)
     monkeypatch.setattr("laconic.recipe.measure.REPEATS", 2)
 
-    def run(output: Path, *more: str) -> Done:
+
+@pytest.fixture
+def press(desk: Desk, capsys: pytest.CaptureFixture[str], abridged: None) -> Press:
+    """Compresses in this process into a given file, abridged."""
+
+    def run(output: Path, *more: str, model: str = "") -> Done:
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
-            main(desk.words(output, *more))
+            main(desk.words(output, *more, model=model))
         return Done(int(end.value.code or 0), capsys.readouterr().err)
 
     return run

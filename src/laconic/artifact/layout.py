@@ -142,12 +142,11 @@ def _read_entry(reader: Reader, name: str, before: list[TensorEntry], limits: Li
         if target >= len(before) or before[target].form == "tied":
             raise reader.fault(f"tensor {name!r} is tied to {target}, which is no tensor of its own before it")
         return replace(before[target], name=name, form="tied", tied_to=target, table_count=0, integer_bytes=0, table_bytes=0)
-    dtype = _one_of(reader, DTYPES, "type")
-    entry = TensorEntry(name, form, dtype, _read_shape(reader, limits))
+    dtype, shape = _one_of(reader, DTYPES, "type"), _read_shape(reader, limits)
     if form == "dense":
-        return replace(entry, table_count=entry.size, table_bytes=reader.varint())
+        return TensorEntry(name, form, dtype, shape, math.prod(shape), 0, reader.varint())
     count = reader.bounded(reader.varint(), limits.values, "entries of a table")
-    return replace(entry, table_count=count, integer_bytes=reader.varint(), table_bytes=reader.varint())
+    return TensorEntry(name, form, dtype, shape, count, reader.varint(), reader.varint())
 
 
 def _read_shape(reader: Reader, limits: Limits) -> tuple[int, ...]:
