@@ -1,35 +1,15 @@
-"""Named arrays on their way into a file and out of it."""
+"""Decoded tensors on their way out of a file."""
 
 import io
 import zipfile
-import zlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
 from laconic.artifact import Artifact
-from laconic.base.errors import DataError, UsageError
-from laconic.forms import Dense, Form
+from laconic.base.errors import UsageError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time that a zip file can tell: the same arrays give the same bytes
-
-
-def read_npz(path: Path) -> dict[str, Form]:
-    """The arrays of a NumPy archive, as they are.
-
-    Raises:
-        DataError: no such file, a damaged one, other files in it, or Python objects (refused: they are pickles).
-    """
-    if not path.is_file():
-        raise DataError("there is no such file", where=str(path))
-    if not zipfile.is_zipfile(path):
-        raise DataError("the file is no NumPy archive", where=str(path), hint="write it with numpy.savez")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: Dense.of(archive[name]) for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as cause:
-        raise DataError(f"the archive cannot be read: {cause}", where=str(path), hint="write it with numpy.savez, numbers only") from cause
 
 
 def write_arrays(artifact: Artifact, suffix: str) -> bytes:

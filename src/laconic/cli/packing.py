@@ -5,9 +5,9 @@ from pathlib import Path
 
 from laconic.artifact import Artifact, Notes
 from laconic.artifact.layout import DTYPES
+from laconic.base.archives import read_npz
 from laconic.base.errors import DataError, ExportError, UsageError
 from laconic.base.preprocessing import Preprocessing
-from laconic.cli.arrays import read_npz
 from laconic.cli.options import Sample
 from laconic.forms import Dense, Form, recognise
 
@@ -24,7 +24,9 @@ def artifact_of(source: str, weights: Path | None, sample: Sample) -> Artifact:
     if suffix == ".lac":
         raise UsageError("this is a .lac file already", where=source, hint="laconic unpack decodes it")
     if suffix == ".npz":
-        return Artifact(recognised(read_npz(Path(source))), notes=Notes(reason="arrays have none"))
+        return Artifact(
+            recognised({name: Dense.of(array) for name, array in read_npz(Path(source)).items()}), notes=Notes(reason="arrays have none")
+        )
     if suffix in _CHECKPOINTS:
         return Artifact(recognised(_checkpoint(Path(source))), notes=Notes(reason="a checkpoint has none"))
     return _model(source, weights, sample)

@@ -1,16 +1,12 @@
 """INPUT of `laconic run`, from an image or a `.npy` file to what the network takes. No torch."""
 
-import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from laconic.base.errors import DataError, UsageError
+from laconic.base.images import MODES, decode
 from laconic.base.preprocessing import Preprocessing
-
-_MODES = {1: "L", 3: "RGB"}
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)  # what Pillow raises
 
 
 def read_samples(path: Path, preprocessing: Preprocessing | None, shape: tuple[int | str, ...]) -> np.ndarray:
@@ -41,19 +37,9 @@ def read_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         DataError: the network takes no such images, or the file is no image.
     """
-    if len(shape) != 3 or shape[0] not in _MODES:
+    if len(shape) != 3 or shape[0] not in MODES:
         raise DataError(f"the network takes samples of shape {shape}, which no image has", where=str(path), hint="give a .npy file")
-    channels, height, width = shape
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise DataError(f"an image of more than 8 bits (mode {image.mode})", where=str(path), hint="save it with 8 bits")
-            picture = image.convert(_MODES[channels])
-    except _BROKEN as cause:
-        raise DataError(f"the image cannot be decoded: {type(cause).__name__}", where=str(path), hint="an image, or a .npy file") from cause
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(picture).reshape(height, width, channels).transpose(2, 0, 1)
+    return decode(path, (shape[0], shape[1], shape[2]))
 
 
 def _read_npy(path: Path) -> np.ndarray:

@@ -1,14 +1,12 @@
 """`npz:FILE`, and data that are already in memory: arrays, tensors, torch datasets."""
 
-import zipfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from laconic.base.archives import read_npz
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.data import Data, Split, hold_out_tenth, measured, split_in_three
@@ -69,7 +67,7 @@ def load_npz(path: Path) -> Data:
     Raises:
         DataError: no such file, a damaged one, arrays of Python objects (refused: they are pickles), or other keys.
     """
-    arrays = _read_npz(path)
+    arrays = read_npz(path)
     name = f"npz:{path}"
     if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
         own = (arrays["x_validation"], arrays["y_validation"]) if {"x_validation", "y_validation"} <= set(arrays) else None
@@ -82,18 +80,6 @@ def load_npz(path: Path) -> Data:
         where=str(path),
         hint="expected x_train, y_train, x_test, y_test, or inputs and targets",
     )
-
-
-def _read_npz(path: Path) -> Mapping[str, np.ndarray]:
-    if not path.is_file():
-        raise DataError("there is no such file", where=str(path))
-    if not zipfile.is_zipfile(path):
-        raise DataError("the file is no NumPy archive", where=str(path), hint="write it with numpy.savez")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as cause:
-        raise DataError(f"the archive cannot be read: {cause}", where=str(path), hint="write it with numpy.savez, numbers only") from cause
 
 
 def _data(

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from laconic.base.errors import DataError
+from laconic.base.images import SUFFIXES, decode_all, natural_shape
 from laconic.datasets.data import Data, Split, hold_out_tenth, measured, split_in_three
-from laconic.datasets.images import SUFFIXES, decode_all, natural_shape
 
 _VALIDATION = ("validation", "val")
 

@@ -13,7 +13,7 @@ from laconic.base.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff", ".gif")
 
-_MODES = {1: "L", 3: "RGB"}
+MODES = {1: "L", 3: "RGB"}
 # What Pillow raises, by trial and by its source, on files that are no image or not all of one.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _CHUNK = 256
@@ -43,7 +43,7 @@ def decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
         with Image.open(path) as image:
             if image.mode.startswith(("I", "F")):
                 raise DataError(f"an image of more than 8 bits (mode {image.mode})", where=str(path), hint="save it with 8 bits")
-            picture = image.convert(_MODES[channels])
+            picture = image.convert(MODES[channels])
     except _BROKEN as cause:
         raise _broken(path, cause) from cause
     if picture.size != (width, height):
@@ -54,7 +54,7 @@ def decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 def decode_all(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:
     """`decode` of every path, `(n, *shape)`, on as many threads as there are processors (Pillow lets go of the lock)."""
-    if shape[0] not in _MODES:
+    if shape[0] not in MODES:
         raise DataError(f"image files have 1 channel or 3, and the network takes {shape[0]}")
     pixels = np.empty((len(paths), *shape), np.uint8)
 
