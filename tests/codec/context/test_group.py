@@ -1,6 +1,7 @@
 """Groups of tensors: round trips, refusals, and the gain over coding without contexts."""
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from laconic.base.errors import CodecError, UsageError
-from laconic.codec import decode_group, encode, encode_group, entropy
-from laconic.codec.arithmetic import ENCODER, close, put
+from laconic.codec import arithmetic, decode_group, encode, encode_group, entropy
+from laconic.codec.context import buckets, fast, mixing
+from laconic.codec.context.buckets import LAST_BUCKET
 from laconic.codec.context.group import read_blocks, write_blocks
 from laconic.codec.context.profiles import PROFILES
 from laconic.codec.limits import MAX_SYMBOLS_PER_BYTE
@@ -172,18 +174,29 @@ def test_nearly_every_cut_and_extra_byte_is_refused(profile: str) -> None:
 
 
 @profiles
-def test_the_next_integer_beyond_int64_is_refused(profile: str) -> None:
-    """All ones but for the sign: the largest magnitude. With a minus it is −2⁶³; with a plus there is no such integer."""
-    lowest = np.full((1, 1, 1), -(2**63))
-    learnt = PROFILES[profile].model()
-    assert read_blocks(PROFILES[profile], write_blocks(PROFILES[profile], [lowest]), [(1, 1, 1)])[0] == -(2**63)
-    _, out = PROFILES[profile].write(ENCODER, np.empty(4096, np.uint8), lowest, learnt)
-    encoder = put(put(ENCODER, out, 2**15, 1), out, 2**15, 0)
-    for _ in range(400):
-        encoder = put(encoder, out, 2**15, 1)
-    stream = out[: close(encoder, out)].tobytes()
-    with pytest.raises(CodecError):
-        read_blocks(PROFILES[profile], stream, [(1, 1, 1)])
+@pytest.mark.parametrize("negative", [1, 0])
+def test_the_next_integer_beyond_int64_is_refused(
+    profile: str, negative: int, to_plain_python: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest magnitude there is. With a minus it is that of −2⁶³; with a plus, of no integer."""
+    to_plain_python()
+    answers = iter([1, negative] + [1] * (LAST_BUCKET + 60))
+
+    def forced(
+        coder: tuple[int, int, int], data: np.ndarray, probability: int, _bit: int, _reading: bool
+    ) -> tuple[tuple[int, int, int], int]:
+        bit = next(answers)
+        return arithmetic.put(coder, data, probability, bit), bit
+
+    with monkeypatch.context() as patched:
+        for module in (fast, mixing, buckets):
+            patched.setattr(module, "code", forced)
+        stream = write_blocks(PROFILES[profile], [np.ones((1, 1, 1), np.int64)])
+    if negative:
+        assert read_blocks(PROFILES[profile], stream, [(1, 1, 1)])[0] == -(2**63)
+    else:
+        with pytest.raises(CodecError, match="beyond int64"):
+            read_blocks(PROFILES[profile], stream, [(1, 1, 1)])
 
 
 @profiles

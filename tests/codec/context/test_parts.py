@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from laconic.codec.arithmetic import ENCODER
@@ -62,6 +62,7 @@ def test_stretch_is_its_inverse() -> None:
         assert squash(stretched - 1) < middle <= squash(stretched)
 
 
+@example([ONE] + [0] * 7, ONE)
 @given(st.lists(st.integers(-LARGEST * ONE, LARGEST * ONE), min_size=8, max_size=8), st.integers(-LARGEST * ONE, LARGEST * ONE))
 def test_one_correction_is_the_rule_of_nagumo_and_noda(inputs: list[int], error: int) -> None:
     weights, rate = np.full(8, UNIT // 8), 655

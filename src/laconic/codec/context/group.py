@@ -1,7 +1,7 @@
 """Groups of tensors ⇄ bytes, coded by context: what the first tensors teach serves the next.
 
     stream  =  nothing                                 for no values
-            |  0  what `codec.encode` writes           of all the values in a row, where that is shorter
+            |  0  what `codec.encode` writes           of all the values in a row, where that is shorter (judged by a sample of 2¹⁸)
             |  number of the profile  coded values
 
 Neither the number of tensors nor their shapes are in the stream. Groups do not know of each other and can be decoded in threads of
@@ -15,6 +15,7 @@ import numpy as np
 
 from laconic.base.errors import CodecError, UsageError
 from laconic.codec.arithmetic import ENCODER, close, ended, start
+from laconic.codec.coders import sample
 from laconic.codec.context.blocks import as_block, block_shape
 from laconic.codec.context.profiles import PROFILES, Profile
 from laconic.codec.integers import decode, encode
@@ -46,8 +47,12 @@ def encode_group(tensors: Sequence[np.ndarray], profile: str = "smallest") -> by
     if not blocks:
         return b""
     coded = bytes([1 + list(PROFILES).index(profile)]) + write_blocks(PROFILES[profile], blocks)
-    plain = bytes([_PLAIN]) + encode(np.concatenate([values.reshape(-1) for values in blocks]))
-    return coded if len(coded) < len(plain) and holds(len(coded) - 1, sum(values.size for values in blocks)) else plain
+    flat = np.concatenate([values.reshape(-1) for values in blocks])
+    probe = sample(flat)
+    if holds(len(coded) - 1, len(flat)) and len(coded) / len(flat) < len(encode(probe)) / len(probe):
+        return coded
+    plain = bytes([_PLAIN]) + encode(flat)
+    return coded if holds(len(coded) - 1, len(flat)) and len(coded) < len(plain) else plain
 
 
 def decode_group(stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
