@@ -27,7 +27,8 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python bench/deep_compression.py --data mnist:$(MNIST)
 
 docs: $(STAMP)
-	$(BIN)/python docs/build.py
+	$(BIN)/python docs/tables.py
+	$(BIN)/mkdocs build --strict --quiet
 
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python bench/fuzz.py --mutants 1000000
