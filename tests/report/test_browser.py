@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from laconic.base.records import Record
+from laconic.base.records import Record, Verdicts
 from laconic.report import render
+from laconic.report.compare import render_comparison
+from laconic.report.contenders import from_record
 
 # Contrast (WCAG 2.2) of every element that holds words of its own, against the nearest painted background behind it.
 CONTRASTS = """(() => {
@@ -110,3 +112,31 @@ def test_foreign_direction_turns_no_neighbour(browser, record, page):
     browser.show(page)
     assert browser.evaluate("document.body.innerText.match(/[\\u202a-\\u202e\\u2066-\\u2069]/)") is None
     assert "שלום" in browser.evaluate("document.querySelector('h1').innerText")
+
+
+@pytest.fixture
+def comparison(record: Record, tmp_path: Path) -> Path:
+    told = dataclasses.replace(record, verdicts=Verdicts((0, 0, 1), (0, 0, 1), (0, 1, 1)))
+    first = from_record("first.lac", told)
+    larger = dataclasses.replace(first.size, value=90_000)
+    worse = dataclasses.replace(first, name="second.lac", size=larger, decided=(0, 0, 0), parts={}, clocked_in="elsewhere")
+    path = tmp_path / "compare.html"
+    path.write_text(render_comparison([first, worse, dataclasses.replace(worse, name="third.lac")]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_comparison_can_be_read_and_asks_for_nothing(browser, comparison, scheme):
+    browser.show(comparison, scheme=scheme)
+    assert browser.seen("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded") == []
+    assert [request["request"]["url"] for request in browser.seen("Network.requestWillBeSent")] == [comparison.as_uri()]
+    contrasts = browser.evaluate(CONTRASTS)
+    assert len(contrasts) > 60
+    assert [item for item in contrasts if item[1] < 4.5] == []
+    looks = "[...document.querySelectorAll('circle')].map(c => getComputedStyle(c).fill + getComputedStyle(c).stroke)"
+    assert len(set(browser.evaluate(looks))) == 3
+
+
+def test_a_comparison_fits_a_phone(browser, comparison):
+    browser.show(comparison, width=360)
+    assert browser.evaluate("document.documentElement.scrollWidth") == 360

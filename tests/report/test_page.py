@@ -9,7 +9,7 @@ import pytest
 from laconic.base.measures import Measure
 from laconic.base.records import Figures, Layer, Record, Stage
 from laconic.report import render
-from laconic.report.page import LARGEST
+from laconic.report.templates import LARGEST
 
 VOID = {"meta", "rect", "line", "br", "img", "link", "input"}
 

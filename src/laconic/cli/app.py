@@ -11,6 +11,7 @@ import typer
 import laconic
 from laconic.cli.commands.bench import bench
 from laconic.cli.commands.check import check
+from laconic.cli.commands.compare import compare
 from laconic.cli.commands.compress import compress
 from laconic.cli.commands.demo import demo
 from laconic.cli.commands.export import export
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "export": export,
     "report": report,
+    "compare": compare,
 }
 
 DEBUG = "--debug"

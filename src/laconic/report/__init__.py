@@ -1,4 +1,4 @@
-"""A Record as a page, as tables for the terminal, and as files."""
+"""A Record as a page, as tables for the terminal, and as files; several of them, and files, side by side."""
 
 from pathlib import Path
 

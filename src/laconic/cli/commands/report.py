@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from laconic.base.errors import DataError, UsageError
-from laconic.base.records import Record
 from laconic.cli.options import Json
+from laconic.cli.records import read_record
 from laconic.cli.terminal import show, show_json
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder with results.json, as compress --report wrote it.", show_default=False)]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder with results.json, as compress --run wrote it.", show_default=False)]
 
 
 def report(run: Run, as_json: Json = False) -> None:
@@ -20,21 +19,10 @@ def report(run: Run, as_json: Json = False) -> None:
     from laconic.base.files import write_atomically
     from laconic.report import render, summary
 
-    record = _read(run / "results.json")
+    record = read_record(run / "results.json")
     page = run / "report.html"
     write_atomically(page, render(record).encode())
     if as_json:
         show_json({"report": str(page), "record": asdict(record)})
     else:
         show(summary(record), "", f"The report is in {page}.")
-
-
-def _read(path: Path) -> Record:
-    if not path.is_file():
-        raise UsageError("there is no results.json in this folder", where=str(path.parent), hint="compress --report DIR makes one")
-    try:
-        return Record.from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, TypeError, KeyError, AttributeError) as cause:
-        raise DataError(
-            f"this is no record of a run: {type(cause).__name__}", where=str(path), hint="run compress --report again"
-        ) from cause
