@@ -52,6 +52,10 @@ def test_the_largest_group_is_ranked():
     assert "scores are of different test samples" in said(odd, *pair)
 
 
+def test_a_figure_that_only_one_has_is_simply_not_ranked():
+    assert said(one("a", 1, 90, 2), one("b", 2)) == "a (1 B) is the smallest."
+
+
 def test_nobody_is_dominated_without_scores():
     assert dominators(one("b", 2, None, 5), [one("a", 1, None, 1)]) == []
     assert "dominated" not in said(one("a", 1), one("b", 2))

@@ -84,7 +84,7 @@ def _unranked(contenders: Sequence[Contender]) -> str:
     apart = [
         words
         for quantity, words in ((SCORE, "scores are of different test samples"), (LATENCY, "latencies are of different runs"))
-        if sum(key[0] == quantity for one in contenders for key in costs(one)) > len(ranked(contenders, quantity))
+        if sum(key[0] == quantity for one in contenders for key in costs(one)) > max(1, len(ranked(contenders, quantity)))
     ]
     return f"Not all can be ranked: {' and '.join(apart)}" if apart else ""
 
