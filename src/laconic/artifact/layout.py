@@ -158,7 +158,7 @@ def _read_shape(reader: Reader, limits: Limits) -> tuple[int, ...]:
 
 
 def _one_of(reader: Reader, names: tuple[str, ...], what: str) -> str:
-    number = reader.take(1)[0]
+    number = reader.byte()
     if number >= len(names):
         raise reader.fault(f"{what} number {number} is unknown")
     return names[number]

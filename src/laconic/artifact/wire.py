@@ -33,13 +33,20 @@ class Reader:
         """The next varint; at most 63 bits, and no longer than it needs to be."""
         value = 0
         for shift in range(0, 63, 7):
-            group = self.take(1)[0]
+            group = self.byte()
             value |= (group & 0x7F) << shift
             if group < 0x80:
                 if group == 0 and shift > 0:
                     raise self.fault("a number is written with more bytes than it needs")
                 return value
         raise self.fault("a number does not fit 63 bits")
+
+    def byte(self) -> int:
+        """The next byte."""
+        if not self.left:
+            raise self.fault("1 bytes were expected and 0 are left")
+        self.offset += 1
+        return self._content[self.offset - 1]
 
     def take(self, length: int) -> memoryview:
         """The next `length` bytes."""
