@@ -16,7 +16,7 @@ from laconic.nn.passing import passing
 from laconic.recipe.legality import check_order
 from laconic.recipe.recipe import Recipe
 from laconic.train import Task, as_runner, classification
-from laconic.train.evaluate import score
+from laconic.train.evaluate import decisions, score
 
 
 def ready(model: nn.Module, data: Data, recipe: Recipe, task: Task) -> Network:
@@ -53,6 +53,7 @@ def check_fit(model: nn.Module, data: Data, task: Task) -> None:
     with foreign_code(f"the task does not take outputs of shape {tuple(outputs.shape)}", DataError):
         loss = task.loss(outputs, targets)
         score(task, outputs, targets)
+        decisions(task, outputs, targets)
     if loss.shape != ():
         raise UsageError(
             f"the task's loss has shape {tuple(loss.shape)}", where=task.metric, hint="Task(loss=…) returns the mean over the batch"
