@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from laconic.artifact import pack, unpack
 from laconic.datasets import load_data

@@ -1,6 +1,6 @@
 """Put the tables of bench/results into the documents, between the marks that name them: `<!-- table:NAME -->` … `<!-- end -->`.
 
-    python docs/tables.py            writes them
+python docs/tables.py            writes them
 """
 
 import csv

@@ -209,7 +209,7 @@ def test_a_model_that_cannot_be_exported_is_packed_without_a_graph_and_measured_
     found = run(model, data, Recipe((Prune(sparsity=0.5),)))
     loaded = unpack(found.content)
     assert loaded.graph is None
-    assert loaded.notes.reason == "the model's graph cannot be exported"
+    assert loaded.notes.reason == "the model's graph cannot be exported: its forward pass branches or loops on the data's values"
     assert b"Branching" not in found.content
     assert len(found.record.warnings) == 1
     assert "data-dependent" in found.record.warnings[0]
