@@ -141,9 +141,9 @@ def test_an_empty_recipe_keeps_every_bit(model: nn.Module, data: Data, monkeypat
         assert form.array().tobytes() == model.state_dict()[name].numpy().tobytes()
 
 
-def test_what_is_done_to_the_model_afterwards_changes_no_figure(model: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is measured, not the network in memory: break the network between packing and measuring."""
-    whole_pack = MODULE.pack
+def test_what_is_done_to_the_networks_afterwards_changes_no_figure(model: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files are measured, not what lies in memory: break that between packing and measuring."""
+    whole_pack, whole_compare = MODULE.pack, MODULE.compare
 
     def pack_then_break(artifact, weights_only=False):  # type: ignore[no-untyped-def]
         content = whole_pack(artifact, weights_only)
@@ -152,12 +152,28 @@ def test_what_is_done_to_the_model_afterwards_changes_no_figure(model: nn.Module
                 form.table[...] = 0
         return content
 
+    def break_then_compare(before, after, *rest):  # type: ignore[no-untyped-def]
+        for parameter in (*before.module.parameters(), *after.module.parameters()):
+            parameter.data.zero_()
+        return whole_compare(before, after, *rest)
+
     whole = run(model, data, SHORT).record
     monkeypatch.setattr(MODULE, "pack", pack_then_break)
+    monkeypatch.setattr(MODULE, "compare", break_then_compare)
     broken = run(model, data, SHORT).record
-    assert broken.after.score == whole.after.score
+    assert (broken.before.score, broken.after.score) == (whole.before.score, whole.after.score)
     assert broken.after.size == whole.after.size
     assert broken.layers == whole.layers
+
+
+def test_the_user_s_model_keeps_its_modes(model: nn.Module, data: Data, digest: Digest, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub_graphs(monkeypatch)
+    model.train()
+    model.norm.eval()
+    model.fc.requires_grad_(False)
+    before = digest(model)
+    run(model, data, FULL)
+    assert digest(model) == before
 
 
 class Watched(Split):
