@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,9 @@ def test_an_interrupt_exits_130_with_a_line(tmp_path: Path) -> None:
     net = tmp_path / "slow.py"
     net.write_text("import sys, time\nprint('building', file=sys.stderr, flush=True)\ntime.sleep(60)\n")
     command = [sys.executable, "-m", "laconic.cli", "profile", f"{net}:build", "--input", "3"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # what a shell starts in the background ignores Ctrl-C, and so would its children
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)  # noqa: PLW1509  it only sets a signal
     assert running.stderr is not None
     while "building" not in (line := running.stderr.readline()):
         assert line, "it ended before it could be interrupted"

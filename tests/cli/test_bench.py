@@ -38,10 +38,11 @@ def test_a_file_alone(cli: Any, desk: Any) -> None:
     assert "speed_ratio" not in told
 
 
-def test_a_file_against_itself(cli: Any, desk: Any) -> None:
-    done = cli("bench", desk.small, desk.small, "--repeats", "5")
+def test_a_file_against_itself(cli: Any, desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk.home)
+    done = cli("bench", desk.small.name, desk.small.name, "--repeats", "5")
     assert done.code == 0, done.err
-    assert sum(line.startswith(str(desk.small)) for line in done.out.splitlines()) == 3
+    assert sum(line.startswith(desk.small.name) for line in done.out.splitlines()) == 3
 
 
 def test_a_file_against_a_model_in_torch(cli: Any, desk: Any) -> None:
