@@ -24,9 +24,8 @@ def artifact_of(source: str, weights: Path | None, sample: Sample) -> Artifact:
     if suffix == ".lac":
         raise UsageError("this is a .lac file already", where=source, hint="laconic unpack decodes it")
     if suffix == ".npz":
-        return Artifact(
-            recognised({name: Dense.of(array) for name, array in read_npz(Path(source)).items()}), notes=Notes(reason="arrays have none")
-        )
+        arrays = {name: Dense.of(array) for name, array in read_npz(Path(source)).items()}
+        return Artifact(recognised(arrays), notes=Notes(reason="arrays have none"))
     if suffix in _CHECKPOINTS:
         return Artifact(recognised(_checkpoint(Path(source))), notes=Notes(reason="a checkpoint has none"))
     return _model(source, weights, sample)
@@ -64,4 +63,4 @@ def _model(source: str, weights: Path | None, sample: Sample) -> Artifact:
     try:
         return Artifact(tensors, export(model, shape), Notes(known))
     except ExportError as cause:
-        return Artifact(tensors, None, Notes(known, reason=f"{cause.what} ({cause.where})"))
+        return Artifact(tensors, None, Notes(known, reason=cause.what))
