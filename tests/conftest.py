@@ -1,7 +1,13 @@
-"""A problem small enough to train on in a tenth of a second, and networks for it."""
+"""A problem small enough to train on in a tenth of a second, networks for it, and the program run in this process or its own."""
 
 import hashlib
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +16,7 @@ from hypothesis import settings
 from torch import Tensor, nn
 
 from laconic.base.preprocessing import Preprocessing
+from laconic.cli import main
 from laconic.datasets.data import Data, Split
 
 settings.register_profile("laconic", deadline=None)  # the first call of a kernel compiles it
@@ -114,3 +121,46 @@ def digest() -> Callable[[nn.Module], str]:
         return seen.hexdigest()
 
     return of
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """stdout, which must be JSON and nothing else."""
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Done]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Runs one command in this process."""
+
+    def run(*words: object) -> Done:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return Done(int(end.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def process() -> Cli:
+    """Runs one command in a process of its own, on pipes of no known width."""
+
+    def run(*words: object) -> Done:
+        command = [sys.executable, "-m", "laconic.cli", *map(str, words)]
+        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return run

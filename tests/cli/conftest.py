@@ -1,13 +1,7 @@
-"""A tiny network and its data in files of a user's, and the program run in this process: `main`, so that exit codes count too."""
+"""A tiny network and its data in files of a user's."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -47,49 +41,6 @@ steps:
   - finetune: {epochs: 1, lr: 0.01}
   - share: {bits: 3}
 """
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """stdout, which must be JSON and nothing else."""
-        return json.loads(self.out)
-
-
-Cli = Callable[..., Done]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs one command in this process."""
-
-    def run(*words: object) -> Done:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return Done(int(end.value.code or 0), out, err)
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def process() -> Cli:
-    """Runs one command in a process of its own, on pipes of no known width."""
-
-    def run(*words: object) -> Done:
-        command = [sys.executable, "-m", "laconic.cli", *map(str, words)]
-        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    return run
 
 
 @dataclass(frozen=True)
