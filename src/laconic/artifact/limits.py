@@ -14,7 +14,7 @@ class Limits:
         tensors: number of tensors.
         rank: number of axes of a tensor; numpy itself has no more than 64.
         name_bytes: length of a tensor's name, UTF-8.
-        values: values of one tensor. While a tensor is decoded, each takes up to 20 bytes.
+        values: values of one tensor.
         repeated_values: values of all tensors whose streams are too short to hold them one by one, and so must all be equal. A
             length that costs the file nothing may not cost the reader much.
         decoded_bytes: all tensors and their tables together, decoded; a tied tensor counts every time.
