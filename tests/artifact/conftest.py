@@ -15,7 +15,7 @@ from laconic.artifact.frame import frame
 from laconic.artifact.layout import write_table
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Codebook, Dense, Form, Grid, Masked
-from laconic.forms.form import bits
+from laconic.forms.dtypes import bits
 
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
 TIED = Dense.of(np.float32([[1, -2, 0.5]]))

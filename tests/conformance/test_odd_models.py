@@ -14,7 +14,7 @@ from laconic.artifact import unpack
 from laconic.base.errors import ExportError, LaconicError
 from laconic.base.imports import load_attribute
 from laconic.datasets.data import Data
-from laconic.forms.form import bits
+from laconic.forms.dtypes import bits
 from laconic.nn.weights import to_numpy, weights
 
 MODELS = load_attribute(f"{Path(__file__).with_name('odd_models.py')}:MODELS", error=LaconicError)

@@ -9,7 +9,8 @@ from hypothesis.extra import numpy as hnp
 
 from laconic.base.errors import ArtifactError
 from laconic.forms import Codebook, Dense, Form, Grid, Masked, rebuild
-from laconic.forms.form import bits, narrow
+from laconic.forms.dtypes import bits
+from laconic.forms.form import narrow
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
@@ -65,6 +66,20 @@ def test_grid_with_one_step_and_with_one_a_row() -> None:
     assert Grid((2, 2), integers, np.float32([0.5, 10])).array().tolist() == [[0.5, -1], [0, 30]]
 
 
+def test_a_grid_of_groups_has_a_step_for_each_run_of_its_weights() -> None:
+    grid = Grid((2, 4), np.array([[1, -2, 0, 3], [1, 1, 1, 1]]), np.float32([1, 10, 0.5, 2]))
+    assert grid.array().tolist() == [[1, -2, 0, 30], [0.5, 0.5, 2, 2]]
+
+
+def test_a_codebook_ascends_and_means_the_same_weight() -> None:
+    form = Codebook.of(np.array([[0, 1], [2, 3], [3, 4]]), np.float32([2, np.nan, -0.0, 0.0, -7]))
+    assert form.table[:4].tolist() == [-7, 0, 0, 2]
+    assert np.signbit(form.table[:3]).tolist() == [True, True, False]
+    assert np.isnan(form.table[4])
+    assert form.integers is not None
+    assert form.integers.tolist() == [[3, 4], [1, 2], [2, 0]]
+
+
 def test_grid_and_codebook_of_a_scalar() -> None:
     assert Grid((), np.array(3), np.float32([0.5])).array().shape == ()
     assert same_bits(Codebook.of(np.array(1), np.float32([5, 7])).array(), np.array(7, np.float32))
@@ -105,7 +120,8 @@ WRONG = {
     "fewer kept than values": ("masked", (4,), ZEROS, np.ones(1)),
     "grid without integers": ("grid", (4,), None, np.ones(1)),
     "grid without a step": ("grid", (4,), ONES, np.ones(0)),
-    "grid with two steps for four rows": ("grid", (4, 1), ONES, np.ones(2)),
+    "grid with three steps for four weights": ("grid", (4, 1), ONES, np.ones(3)),
+    "grid with more steps than weights": ("grid", (4, 1), ONES, np.ones(8)),
     "grid with two steps for a scalar": ("grid", (), np.ones(1, int), np.ones(2)),
     "codebook without integers": ("codebook", (4,), None, np.ones(1)),
     "codebook too short": ("codebook", (5,), ZEROS, np.ones(1)),

@@ -34,6 +34,12 @@ def gridded(array: np.ndarray) -> Grid:
     return Grid(array.shape, rng().integers(-7, 8, array.shape), steps)
 
 
+def same_partition(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the same weights share an integer, whatever it is: the entries of a codebook may change places while they train."""
+    pairs = np.unique(np.stack([one.reshape(-1), other.reshape(-1)]).astype(np.int64), axis=1)
+    return all(len(np.unique(side)) == pairs.shape[1] for side in pairs)
+
+
 MAKERS: dict[str, Callable[[np.ndarray], Form]] = {"masked": masked, "codebook": shared, "grid": gridded}
 
 
@@ -70,8 +76,7 @@ def test_a_weight_never_leaves_its_form(model: nn.Module, kind: str, dtype: torc
     for name, form in forms.items():
         assert type(form) is type(start[name])
         assert (form.shape, form.dtype) == (start[name].shape, start[name].dtype)
-        assert form.integers is not None
-        assert np.array_equal(form.integers, start[name].integers)
+        assert same_partition(form.integers, start[name].integers)
         assert not np.array_equal(form.table, start[name].table), "nothing was trained"
         assert np.isfinite(form.table.astype(np.float64)).all()
         assert to_numpy(plain.get_parameter(name)).tobytes() == form.array().tobytes()
@@ -121,10 +126,11 @@ def test_zeros_stay_zero_with_momentum_and_decay_when_a_mask_tightens(model: nn.
 
 def test_the_entry_that_is_zero_stays_zero_and_the_others_move(model: nn.Module) -> None:
     copy_ = held(model, shared)
+    zeros = {name: copy_.form(name).array() == 0 for name in copy_.names}
     train(copy_.module)
-    for form in copy_.release()[1].values():
-        assert form.table[0] == 0
-        assert (form.table[1:] != 0).all()
+    for name, form in copy_.release()[1].items():
+        assert np.count_nonzero(form.table == 0) == 1
+        assert np.array_equal(form.array() == 0, zeros[name])
 
 
 def test_an_optimiser_that_moves_what_has_no_gradient_moves_no_zero() -> None:
@@ -147,9 +153,10 @@ def test_the_gradient_of_a_shared_value_is_the_sum_over_its_cluster(dtype: torch
     index = torch.from_numpy(form.integers.astype(np.int64))
     F.linear(inputs.double(), table[index], layer.bias.double()).pow(2).sum().backward()
     assert got.dtype == dtype
-    assert got[0] == 0, "the entry that is zero has no gradient"
+    moving = torch.from_numpy(form.table != 0)
+    assert (got[~moving] == 0).all(), "the entry that is zero has no gradient"
     tolerance = {torch.float16: 5e-3, torch.float32: 1e-5, torch.float64: 1e-12}[dtype]
-    assert torch.allclose(got[1:].double(), table.grad[1:], rtol=tolerance, atol=tolerance)
+    assert torch.allclose(got[moving].double(), table.grad[moving], rtol=tolerance, atol=tolerance)
 
 
 def test_the_gradient_of_a_step_is_that_of_plain_autograd() -> None:
@@ -161,6 +168,13 @@ def test_the_gradient_of_a_step_is_that_of_plain_autograd() -> None:
     steps = torch.from_numpy(form.table).requires_grad_()
     F.linear(inputs, torch.from_numpy(form.integers) * steps[:, None], layer.bias).pow(3).sum().backward()
     assert torch.allclose(copy_.module.parametrizations.weight.original.grad, steps.grad, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("groups", [1, 3, 9])
+def test_a_step_counts_for_a_run_of_weights(groups: int) -> None:
+    layer = nn.Linear(6, 3)
+    form = Grid((3, 6), rng().integers(-7, 8, (3, 6)), rng().random(groups).astype(np.float32))
+    assert np.array_equal(to_numpy(hold(layer, {"weight": form}).module.weight), form.array())
 
 
 def test_masking_scales_no_gradient() -> None:

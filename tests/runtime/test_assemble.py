@@ -8,7 +8,7 @@ import pytest
 from laconic.artifact import Artifact
 from laconic.base.errors import LimitError, UsageError
 from laconic.forms import Dense
-from laconic.forms.form import bits
+from laconic.forms.dtypes import bits
 from laconic.runtime import Session, to_onnx
 
 

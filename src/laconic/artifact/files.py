@@ -12,7 +12,7 @@ from laconic.artifact.unpack import unpack
 from laconic.base.errors import ArtifactError, LimitError, ResourceError, UsageError
 from laconic.base.files import write_atomically
 from laconic.forms import Form
-from laconic.forms.form import bits
+from laconic.forms.dtypes import bits
 
 REPORT = "nothing was written; please report this"
 

@@ -9,9 +9,10 @@ Every Form answers the same three questions, and nothing downstream asks more:
     kind      integers             table                  array
     dense     –                    all values             table
     masked    1 where kept         the kept values        table at the kept places, 0 elsewhere
-    grid      multiples of a step  one step, or one a     integers × step
-                                   row of axis 0
-    codebook  places in the table  the shared values      table[integers]
+    grid      multiples of a step  steps, each for an     integers × their step
+                                   equal run of weights
+    codebook  places in the table  the shared values,     table[integers]
+                                   ascending
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from typing import ClassVar
 import numpy as np
 
 from laconic.base.errors import ArtifactError
+from laconic.forms.dtypes import bits
+from laconic.forms.order import ascending
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,7 @@ class Masked(Form):
 
 
 class Grid(Form):
-    """Integer multiples of a step: one step for the tensor, or one a row of its first axis.
+    """Integer multiples of a step. Of t steps, each counts for the next n / t of n weights: one step for all, one a row, one a group.
 
     >>> Grid((2,), np.array([-3, 2]), np.float32([0.5])).array()
     array([-1.5,  1. ], dtype=float32)
@@ -102,24 +105,26 @@ class Grid(Form):
 
     def array(self) -> np.ndarray:
         assert self.integers is not None
-        along = (-1,) + (1,) * (len(self.shape) - 1)
-        steps = self.table if len(self.table) == 1 else self.table.reshape(along)
-        return (self.integers.astype(self.dtype) * steps).reshape(self.shape)
+        runs = self.integers.reshape(len(self.table), self.size // max(len(self.table), 1))
+        return (runs.astype(self.dtype) * self.table[:, None]).reshape(self.shape)
 
 
 class Codebook(Form):
     """Shared values (Han 2016): each weight names its entry in a table. Pruned weights name an entry that is zero.
 
-    >>> Codebook.of(np.array([0, 1, 1]), np.float32([0, 2.5])).array()
-    array([0. , 2.5, 2.5], dtype=float32)
+    >>> Codebook.of(np.array([0, 1, 1]), np.float32([0, -2.5])).table
+    array([-2.5,  0. ], dtype=float32)
     """
 
     kind = "codebook"
 
     @classmethod
     def of(cls, integers: np.ndarray, table: np.ndarray) -> "Codebook":
-        """The weight `table[integers]`."""
-        return cls(integers.shape, narrow(integers), table)
+        """The weight `table[integers]`, with its entries brought into ascending order: neighbours in the table are near each other."""
+        order = ascending(table)
+        rank = np.empty(len(order), np.min_scalar_type(max(len(order) - 1, 0)))
+        rank[order] = np.arange(len(order))
+        return cls(integers.shape, narrow(rank[integers]), table[order])
 
     def array(self) -> np.ndarray:
         assert self.integers is not None
@@ -160,8 +165,9 @@ def _check_masked(shape: tuple[int, ...], integers: np.ndarray | None, table: np
 
 
 def _check_grid(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
-    rows = shape[0] if shape else 1
-    _check(integers is not None and len(table) in (1, rows), "grid", f"1 or {rows} steps, got {len(table)}")
+    size, steps = int(np.prod(shape, dtype=np.int64)), len(table)
+    fits = size % steps == 0 if steps else size == 0
+    _check(integers is not None and fits, "grid", f"as many steps as divide its {size} weights, got {steps}")
 
 
 def _check_codebook(shape: tuple[int, ...], integers: np.ndarray | None, table: np.ndarray) -> None:
@@ -192,8 +198,3 @@ def narrow(integers: np.ndarray) -> np.ndarray:
 def nonzero_bits(array: np.ndarray) -> np.ndarray:
     """Mask of the values whose bits are not all zero: everything but +0."""
     return bits(array) != 0
-
-
-def bits(array: np.ndarray) -> np.ndarray:
-    """The values' bit patterns as unsigned integers of the same width and shape."""
-    return np.ascontiguousarray(array).view(np.dtype(f"u{array.dtype.itemsize}")).reshape(array.shape)

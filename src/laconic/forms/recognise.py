@@ -1,13 +1,20 @@
-"""Give a plain array its Form by looking at it, bit for bit: nothing about how it was made is known or needed."""
+"""Give a plain array its Form by looking at it, bit for bit: nothing about how it was made is known or needed.
+
+Arrays are looked at piece by piece, so that no more memory is taken than the Form itself needs.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 
-from laconic.forms.form import Codebook, Dense, Form, Grid, Masked, bits, narrow, nonzero_bits
+from laconic.forms.dtypes import bits, is_floating
+from laconic.forms.form import Codebook, Dense, Form, Grid, Masked, narrow
 
 SMALLEST = 8  # values; below this a table saves nothing
 MOST_SHARED_VALUES = 4096  # above this a table costs more than it saves
 MOST_MULTIPLES = 1 << 20  # steps; a float32 has no more than 24 bits of them
 SAMPLE = 1 << 14  # enough to see that an array has too many different values for a table
+PIECE = 1 << 20
 
 
 def recognise(array: np.ndarray) -> Form:
@@ -19,39 +26,53 @@ def recognise(array: np.ndarray) -> Form:
     >>> recognise(np.float32([0, 0.5, 0.5, 0, 0.5, 0, 0, 0.5])).kind
     'codebook'
     """
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    floating = array.dtype.kind in "fV"  # V: bfloat16
-    if not floating or array.size < SMALLEST:
+    array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(array.shape)
+    if not is_floating(array.dtype) or array.size < SMALLEST:
         return Dense.of(array)
     return _codebook(array) or _grid(array) or _masked(array) or Dense.of(array)
 
 
 def _codebook(array: np.ndarray) -> Codebook | None:
-    patterns = bits(array)
+    patterns = bits(array).reshape(-1)
     most = min(MOST_SHARED_VALUES, array.size // 2)
-    if len(np.unique(patterns.reshape(-1)[:SAMPLE])) > most:
-        return None
-    distinct = np.unique(patterns)
+    distinct = np.unique(patterns[:SAMPLE])
+    for piece in _pieces(patterns):
+        if len(distinct) > most:
+            return None
+        distinct = np.union1d(distinct, piece[distinct[_places(distinct, piece)] != piece])
     if len(distinct) > most:
         return None
-    table = distinct.view(array.dtype)
-    by_value = np.argsort(table.astype(np.float64), kind="stable")
-    rank = np.empty(len(by_value), np.uint16)
-    rank[by_value] = np.arange(len(by_value))
-    return Codebook.of(rank[np.searchsorted(distinct, patterns)], table[by_value])
+    places = np.concatenate([_places(distinct, piece).astype(np.uint16) for piece in _pieces(patterns)])
+    return Codebook.of(places.reshape(array.shape), distinct.view(array.dtype))
+
+
+def _places(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Where each value stands in a table, if it does."""
+    return np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
 
 
 def _grid(array: np.ndarray) -> Grid | None:
-    if array.dtype != np.float32 or not np.isfinite(array).all() or not array.any():
+    if array.dtype != np.float32:
         return None
-    magnitudes = np.abs(array)
-    step = magnitudes[magnitudes > 0].min()
-    if float(magnitudes.max()) > MOST_MULTIPLES * float(step):
+    step, greatest = np.float32(np.inf), np.float32(0)
+    for piece in _pieces(array.reshape(-1)):
+        magnitudes = np.abs(piece)
+        greatest = np.maximum(greatest, magnitudes.max())
+        step = min(step, np.where(magnitudes > 0, magnitudes, np.inf).min())
+    if not 0 < float(greatest) <= MOST_MULTIPLES * float(step) < np.inf:
         return None
-    grid = Grid(array.shape, narrow(np.rint(array / step).astype(np.int32)), np.array([step], np.float32))
-    return grid if np.array_equal(bits(grid.array()), bits(array)) else None
+    steps, multiples = np.array([step], np.float32), []
+    for piece in _pieces(array.reshape(-1)):
+        multiples.append(narrow(np.rint(piece / step).astype(np.int32)))
+        if not np.array_equal(bits(Grid(piece.shape, multiples[-1], steps).array()), bits(piece)):
+            return None
+    return Grid(array.shape, narrow(np.concatenate(multiples)).reshape(array.shape), steps)
 
 
 def _masked(array: np.ndarray) -> Masked | None:
-    zeros = array.size - int(np.count_nonzero(nonzero_bits(array)))
+    zeros = array.size - np.count_nonzero(bits(array))
     return Masked.of(array) if 8 * zeros >= array.size else None
+
+
+def _pieces(flat: np.ndarray) -> Iterator[np.ndarray]:
+    return (flat[start : start + PIECE] for start in range(0, len(flat), PIECE))

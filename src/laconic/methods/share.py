@@ -1,7 +1,7 @@
 """Weight sharing by k-means (Han, Mao & Dally 2016, "Deep Compression", §3).
 
 The weights of each layer are clustered; each then stores the index of its cluster, and the cluster its mean. With 2^b
-entries an index takes b bits before entropy coding. Pruned weights form a cluster of their own: entry 0, which is zero
+entries an index takes b bits before entropy coding. Pruned weights form a cluster of their own, whose entry is zero
 and stays zero. The shared values train like any other weight (`finetune` after this step), their gradient being the sum
 over the cluster.
 
@@ -86,7 +86,7 @@ class Share(Step):
 
 
 def share(weight: np.ndarray, kept: np.ndarray, entries: int, start: str, rng: np.random.Generator) -> Codebook:
-    """A codebook of at most `entries` values; where some weights are not `kept`, entry 0 is their zero.
+    """A codebook of at most `entries` values; where some weights are not `kept`, one of them is their zero.
 
     Args:
         weight: any shape, finite.

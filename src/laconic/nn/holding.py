@@ -71,7 +71,7 @@ class CodebookWeight(Holder):
 
 
 class GridWeight(Holder):
-    """integers × step; the steps are the parameter."""
+    """integers × step; the steps, each for an equal run of weights, are the parameter."""
 
     integers: torch.Tensor
     steps: torch.Tensor
@@ -83,8 +83,8 @@ class GridWeight(Holder):
         self.register_buffer("steps", to_torch(form.table))
 
     def forward(self, steps: torch.Tensor) -> torch.Tensor:
-        along = (-1,) + (1,) * (self.integers.ndim - 1)
-        return self.integers.to(steps.dtype) * (steps if len(steps) == 1 else steps.reshape(along))
+        runs = self.integers.reshape(len(steps), self.integers.numel() // max(len(steps), 1))
+        return (runs.to(steps.dtype) * steps[:, None]).reshape(self.integers.shape)
 
     def right_inverse(self, _: torch.Tensor) -> torch.Tensor:
         return self.steps.clone()

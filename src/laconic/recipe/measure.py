@@ -15,7 +15,7 @@ from laconic.base.measures import Measure, machine, timing
 from laconic.base.records import Figures, Layer, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
-from laconic.forms.form import bits
+from laconic.forms.dtypes import bits
 from laconic.profile import count
 from laconic.runtime import Session
 from laconic.runtime.latency import clock, ratio
