@@ -10,8 +10,8 @@ through the bytes already written. The stream ends with the shortest tail that n
 byte or one. The decoder can compute that tail, too, so bytes missing or left over at the end are noticed.
 
 Everything is int64: in numba, a uint64 beside an int64 would make a float64, and a literal a type of its own to compile for.
-Numba's cache watches the file of a kernel only, not what it calls: after a change here or in `adaptive.py`, touch `symbols.py`
-and `signed.py`, whose kernels these functions are compiled into.
+Numba's cache watches the text of a kernel's own file only, not what it calls: after a change here, in `adaptive.py`, or in what the
+kernels of `context` call, remove the cache (`make clean`), or the old functions stay compiled into the kernels.
 """
 
 import numpy as np

@@ -23,6 +23,7 @@ def test_levels_are_thirds_of_octaves() -> None:
         assert level(magnitude) == math.floor(3 * math.log2(parts / 1) + 1e-12) + 1
     assert [level(magnitude) for magnitude in (0, 3)] == [0, 0]
     assert level(LARGEST * ONE) < LEVELS
+    assert {level(magnitude) for magnitude in (LARGEST * ONE + 255, 2 * LARGEST * ONE, 1 << 40)} == {level(LARGEST * ONE)}
 
 
 def test_lowest_magnitudes_start_their_levels() -> None:

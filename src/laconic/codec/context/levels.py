@@ -29,11 +29,11 @@ def lowest() -> np.ndarray:
 
 @njit
 def level(magnitude: int) -> int:
-    """The level of `magnitude`, in units of 1/256, from 0 to `LARGEST`."""
+    """The level of a `magnitude` from 0 on, in units of 1/256; beyond `LARGEST`, where sums of several can be, that of `LARGEST`."""
     parts = magnitude >> 2
     if parts < _HALFWAY:
         return _TABLE[parts]
-    return _TABLE[parts >> _OCTAVES] + 3 * _OCTAVES
+    return _TABLE[min(parts >> _OCTAVES, _HALFWAY - 1)] + 3 * _OCTAVES
 
 
 @njit
