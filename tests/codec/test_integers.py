@@ -189,3 +189,14 @@ def test_a_forged_count_is_refused_before_anything_is_allocated(layout: int, cod
         assert time.perf_counter() - began < 5  # compiling may be part of it
     finally:
         tracemalloc.stop()
+
+
+def test_noise_is_moved_as_it_is_without_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.Generator(np.random.PCG64(8)).integers(0, 128, 50_000)
+    monkeypatch.setattr("laconic.codec.integers._write", None)
+    stream = encode(noise)
+    assert len(stream) == 2 + 50_000 * 7 // 8
+    np.testing.assert_array_equal(decode(stream, 50_000), noise)
+    for values in (np.repeat(np.arange(128), 400), noise[:1000], np.where(noise < 100, noise, 0), np.full(50_000, 3)):
+        with pytest.raises(TypeError):  # it would have been tried
+            encode(values)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laconic.codec import entropy
+from laconic.codec.statistics import local_entropy
 
 
 @pytest.mark.parametrize("bits", range(9))
@@ -23,3 +24,16 @@ def test_an_empty_array_says_nothing() -> None:
 def test_neither_order_nor_names_matter(values: list[int], random: object) -> None:
     shuffled = sorted(values, key=lambda _: random.random())  # type: ignore[attr-defined]
     assert entropy(np.array(values)) == pytest.approx(entropy(np.array(shuffled) * 17 + 3))
+
+
+def test_local_entropy_is_that_of_the_law_where_values_are_drawn_alike() -> None:
+    rng = np.random.Generator(np.random.PCG64(0))
+    for law in (rng.dirichlet(np.ones(32)), np.full(256, 1 / 256), np.array([0.999, 0.001])):
+        exact = float(law @ -np.log2(law))
+        for count in (1 << 12, 1 << 20):
+            assert local_entropy(rng.choice(len(law), count, p=law)) == pytest.approx(exact, rel=0.03, abs=0.01)
+
+
+def test_local_entropy_sees_no_further_than_a_run() -> None:
+    assert local_entropy(np.repeat(np.arange(16), 1 << 12)) < 0.1
+    assert local_entropy(np.array([7])) == 0

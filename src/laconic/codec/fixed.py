@@ -50,7 +50,7 @@ def _chunks(packed: np.ndarray, width: int, count: int, low: np.int64) -> Iterat
         yield values
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pack(values: np.ndarray, width: int) -> np.ndarray:
     """The lowest `width` bits of each int64, as uint8 `(⌈n · width / 8⌉,)`."""
     packed = np.zeros((values.size * width + 7) // 8, np.uint8)
@@ -71,7 +71,7 @@ def pack(values: np.ndarray, width: int) -> np.ndarray:
     return packed
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def unpack(packed: np.ndarray, width: int, values: np.ndarray) -> None:
     """Fill `values` with `width` bits each; `packed` holds enough of them."""
     at, used = 0, 0

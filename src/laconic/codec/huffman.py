@@ -135,7 +135,7 @@ def _canonical_order(lengths: np.ndarray) -> np.ndarray:
     return order[np.count_nonzero(lengths == 0) :]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def write_words(symbols: np.ndarray, words: np.ndarray, lengths: np.ndarray, bits: int) -> np.ndarray:
     """The word of each symbol, one after the other: `bits` bits, as uint8."""
     out = np.empty((bits + 7) // 8, np.uint8)
@@ -153,7 +153,7 @@ def write_words(symbols: np.ndarray, words: np.ndarray, lengths: np.ndarray, bit
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def read_words(data: np.ndarray, bits: int, lookup: np.ndarray, longest: int, at: int, symbols: np.ndarray) -> int:
     """Fill `symbols` from bit `at` on of the first `bits` bits of uint8 `data` (three bytes longer); the bit behind the last word."""
     for i in range(symbols.size):

@@ -5,19 +5,25 @@
             |  head  count of side (varint)  bytes of side (varint)  side  main    for the others
     head    =  layout · 64 + coder of side · 8 + coder of main                     one byte
 
-A stream of n > 0 equal values has two bytes or a few, whatever n is. Only there is the caller's own limit on n the one that counts:
-any other stream is refused, before anything is allocated, if it is too short for n values (`limits.check_count`).
+Values as good as random take the fewest bits that hold them all, without a trial. A stream of n > 0 equal values has two bytes or a few,
+whatever n is. Only there is the caller's own limit on n the one that counts: any other stream is refused, before anything is
+allocated, if it is too short for n values (`limits.check_count`).
 """
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from laconic.base.errors import CodecError, UsageError
-from laconic.codec.coders import coder_at, encode_shortest, sample
+from laconic.codec.coders import CODERS, coder_at, encode_shortest, sample
 from laconic.codec.layouts import LAYOUTS, PLAIN, layout_at
 from laconic.codec.limits import TRY_ALL_BELOW, check_count, holds
+from laconic.codec.statistics import local_entropy
 from laconic.codec.varint import read_varint, write_varint
 from laconic.codec.window import reach
+
+_FIXED = next(number for number, coder in enumerate(CODERS) if coder.name == "fixed")
+_NOISE_FROM = 1 << 12
+_NOISE = 0.995  # of the bits that hold every value: whoever models such values gains less than that leaves
 
 
 def encode(values: np.ndarray) -> bytes:
@@ -32,6 +38,8 @@ def encode(values: np.ndarray) -> bytes:
     whole = _as_int64(values)
     if not len(whole):
         return b""
+    if _is_noise(whole):
+        return bytes([PLAIN << 6 | _FIXED]) + CODERS[_FIXED].encode(whole)
     if reach(whole) == 0 or len(whole) <= TRY_ALL_BELOW:
         return min(filter(None, (_write(number, whole) for number in range(len(LAYOUTS)))), key=len)
     return next(filter(None, (_write(number, whole) for number in _ranked(sample(whole)))))
@@ -61,6 +69,11 @@ def decode(stream: bytes | memoryview, count: int, dtype: DTypeLike = np.int64) 
     main_count, main_type, side_type = layout.expect(count, dtype, side_count)
     aside = side_coder.decode(side, side_count, side_type)
     return layout.join(coder.decode(main, main_count, main_type), aside, count, dtype)
+
+
+def _is_noise(values: np.ndarray) -> bool:
+    width = reach(values).bit_length()
+    return len(values) >= _NOISE_FROM and width > 0 and local_entropy(values) >= _NOISE * width
 
 
 def _as_int64(values: np.ndarray) -> np.ndarray:

@@ -18,6 +18,12 @@ MAX_ALPHABET_BITS = 12
 MAX_CODE_BITS = 16
 """The longest Huffman code word."""
 
+LARGEST_GROUP = 1 << 20
+"""Values of a group, at most: what a decoder holds beside what it returns is then a few MiB a thread."""
+
+LEAST_GROUP = 1 << 19
+"""Values of a group that another follows, at least: each group begins with a model that takes a while to make."""
+
 TRY_ALL_BELOW = 1 << 18
 """Arrays of at most so many values are coded in every way there is; larger ones in the way that was best on a sample of so many."""
 

@@ -26,8 +26,7 @@ def encode_array(array: np.ndarray) -> bytes:
     _check(array.dtype)
     flat = np.ascontiguousarray(array).reshape(-1)
     little = flat.astype(array.dtype.newbyteorder("<"), copy=False).view(np.uint8).reshape(len(flat), array.dtype.itemsize)
-    *lower, top = (encode(plane) for plane in little.T)
-    return b"".join(write_varint(len(plane)) + plane for plane in lower) + top
+    return write_planes(little)
 
 
 def decode_array(stream: bytes | memoryview, dtype: np.dtype, count: int) -> np.ndarray:
@@ -38,19 +37,34 @@ def decode_array(stream: bytes | memoryview, dtype: np.dtype, count: int) -> np.
         UsageError: as `encode_array`.
     """
     _check(dtype)
-    stream, little = memoryview(stream), np.empty(0, np.uint8)
-    for place in range(dtype.itemsize):
-        size, at = read_varint(stream, 0) if place < dtype.itemsize - 1 else (len(stream), 0)
-        plane = decode(stream[at : at + size], count, np.uint8)
-        if dtype.itemsize == 1:
-            little = plane
-        else:
-            little = np.empty(count * dtype.itemsize, np.uint8) if place == 0 else little  # not before a plane was found sound
-            little[place :: dtype.itemsize] = plane
-        stream = stream[at + size :]
+    little = read_planes(stream, dtype.itemsize, count, dtype.itemsize).reshape(-1)
     if dtype.kind == "b" and count and little.max() > 1:
         raise CodecError("a value outside 0 … 1 in a plane of booleans")
     return little.view(dtype.newbyteorder("<"))
+
+
+def write_planes(little: np.ndarray) -> bytes:
+    """The stream of the columns of uint8 `(n, planes)`, which are coded one by one."""
+    *lower, top = (encode(plane) for plane in little.T)
+    return b"".join(write_varint(len(plane)) + plane for plane in lower) + top
+
+
+def read_planes(stream: bytes | memoryview, planes: int, count: int, width: int) -> np.ndarray:
+    """The inverse of `write_planes`, with zeros in the columns from `planes` on: uint8 `(count, width)`.
+
+    Raises:
+        CodecError: the stream is not one of so many planes and bytes.
+    """
+    stream, little = memoryview(stream), np.empty((0, width), np.uint8)
+    for place in range(planes):
+        size, at = read_varint(stream, 0) if place < planes - 1 else (len(stream), 0)
+        plane = decode(stream[at : at + size], count, np.uint8)
+        if width == 1:
+            return plane.reshape(count, 1)
+        little = np.zeros((count, width), np.uint8) if place == 0 else little  # not before a plane was found sound
+        little[:, place] = plane
+        stream = stream[at + size :]
+    return little
 
 
 def _check(dtype: np.dtype) -> None:

@@ -59,7 +59,7 @@ def _chunks(data: np.ndarray, count: int) -> Iterator[np.ndarray]:
         yield values[2:]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def write_signed(values: np.ndarray) -> np.ndarray:
     """The coded bytes, uint8."""
     table = contexts(_CONTEXTS)
@@ -79,7 +79,7 @@ def write_signed(values: np.ndarray) -> np.ndarray:
     return out[: close(encoder, out)]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def read_signed(
     data: np.ndarray, table: np.ndarray, decoder: tuple[int, int, int], values: np.ndarray
 ) -> tuple[tuple[int, int, int], bool]:
@@ -101,7 +101,7 @@ def read_signed(
     return decoder, True
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def write_magnitude(encoder: tuple[int, int, int], out: np.ndarray, table: np.ndarray, magnitude: int) -> tuple[int, int, int]:
     """Code `magnitude` in `[0, 2⁶³)`: one decision a unit, then Exp-Golomb."""
     for unit in range(_UNARY_BOUND):
@@ -126,7 +126,7 @@ def write_magnitude(encoder: tuple[int, int, int], out: np.ndarray, table: np.nd
     return encoder
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def read_magnitude(decoder: tuple[int, int, int], data: np.ndarray, table: np.ndarray) -> tuple[tuple[int, int, int], int]:
     """The inverse of `write_magnitude`; −1 for what it never writes."""
     for unit in range(_UNARY_BOUND):

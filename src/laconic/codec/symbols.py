@@ -62,7 +62,7 @@ def _chunks(stream: bytes | memoryview, width: int, count: int) -> Iterator[np.n
         yield symbols
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def write_symbols(symbols: np.ndarray, width: int) -> np.ndarray:
     """The coded bytes, uint8."""
     table = contexts(1 << width)
@@ -79,7 +79,7 @@ def write_symbols(symbols: np.ndarray, width: int) -> np.ndarray:
     return out[: close(encoder, out)]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def read_symbols(
     data: np.ndarray, width: int, table: np.ndarray, decoder: tuple[int, int, int], symbols: np.ndarray
 ) -> tuple[tuple[int, int, int], bool]:

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from laconic.base.errors import CodecError, UsageError
 from laconic.codec import arithmetic, decode_group, encode, encode_group, entropy
-from laconic.codec.context import buckets, fast, mixing
+from laconic.codec.context import buckets, fast, group, mixing
 from laconic.codec.context.buckets import LAST_BUCKET
-from laconic.codec.context.group import read_blocks, write_blocks
+from laconic.codec.context.group import read_blocks, read_group, write_blocks
 from laconic.codec.context.profiles import PROFILES
 from laconic.codec.limits import MAX_SYMBOLS_PER_BYTE
 
@@ -75,6 +75,14 @@ def test_large_kernels_and_long_rows(profile: str) -> None:
 
 
 @profiles
+@pytest.mark.parametrize("taps", [1, 9])
+def test_large_values_on_all_sides_leave_no_table(profile: str, taps: int) -> None:
+    """What is expected of a value is then more than the largest magnitude that counts."""
+    values = np.random.Generator(np.random.PCG64(9)).integers(-(2**40), 2**40, (40, 300, taps))
+    np.testing.assert_array_equal(read_blocks(PROFILES[profile], write_blocks(PROFILES[profile], [values]), [values.shape])[0], values)
+
+
+@profiles
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64, bool, ">i2"])
 def test_any_integer_dtype_and_memory_order(profile: str, dtype: str) -> None:
     tensor = (kernels(6, 5) & 1).astype(dtype).transpose(1, 0, 3, 2)
@@ -114,6 +122,32 @@ def test_the_shorter_way_is_taken() -> None:
     assert encode_group([ramp]) == b"\0" + encode(ramp)
     assert encode_group([kernels(24, 24)])[0] == 2
     assert encode_group([kernels(24, 24)], "fast")[0] == 1
+
+
+def test_ways_that_must_lose_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    honest = group.encode
+    monkeypatch.setattr(group, "encode", lambda values: (tried.append(values.size), honest(values))[1])
+    rng = np.random.Generator(np.random.PCG64(7))
+    encode_group([kernels(24, 24)], "fast")
+    encode_group([np.rint(rng.normal(0, 3, (64, 600))).astype(np.int64)], "fast")
+    assert tried == []
+    encode_group([rng.integers(-(2**40), 2**40, (64, 600))], "fast")
+    assert tried
+    monkeypatch.setattr(group, "write_blocks", None)
+    assert encode_group([np.full((64, 600), -3)]) == b"\0" + encode(np.full(64 * 600, -3))
+
+
+@profiles
+def test_the_reader_knows_where_each_tensor_ends(profile: str) -> None:
+    tensors = [kernels(8, 8), kernels(2, 3), np.zeros((0, 4), int), kernels(8, 8, 1)]
+    for stream in (encode_group(tensors, profile), b"\0" + encode(np.concatenate([t.reshape(-1) for t in tensors]))):
+        back, ends = read_group(stream, shapes(tensors))
+        assert all((tensor == other).all() for tensor, other in zip(tensors, back, strict=True))
+        assert ends[-1] == len(stream)
+        assert 0 < ends[0] < ends[1] == ends[2] < ends[3]
+        assert abs(ends[0] - (ends[3] - ends[2])) < 0.4 * ends[0]
+    assert read_group(b"", []) == ([], [])
 
 
 def test_equal_values_without_end_are_not_refused_by_their_own_decoder() -> None:
@@ -221,5 +255,5 @@ def test_groups_decode_in_threads(profile: str) -> None:
     streams = [encode_group(group, profile) for group in groups]
     with ThreadPoolExecutor(4) as pool:
         decoded = list(pool.map(decode_group, streams, map(shapes, groups)))
-    for group, back in zip(groups, decoded, strict=True):
-        assert all((tensor == other).all() for tensor, other in zip(group, back, strict=True))
+    for tensors, back in zip(groups, decoded, strict=True):
+        assert all((tensor == other).all() for tensor, other in zip(tensors, back, strict=True))

@@ -6,6 +6,15 @@ import numpy as np
 
 from laconic.base.errors import UsageError
 
+WIDEST_ROW = 1 << 16
+"""Values of a row, at most: groups are cut between rows."""
+
+FOLDED_ROW = 1 << 12
+"""Values of a row, where those of the tensor would be wider."""
+
+Block = tuple[int, int, int]
+"""Rows, columns, taps."""
+
 
 def block_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """First axis, second axis, all the others; a vector is one row.
@@ -15,6 +24,19 @@ def block_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """
     rows, columns, *taps = shape if len(shape) > 1 else (1, *(shape or (1,)))
     return rows, columns, math.prod(taps)
+
+
+def blocks_of(shape: tuple[int, ...]) -> tuple[Block, ...]:
+    """The blocks of a tensor that has values: one; or its values in rows of `FOLDED_ROW`, and the rest in a last row.
+
+    >>> blocks_of((64, 16, 3, 3)), blocks_of((2, 70_000))
+    (((64, 16, 9),), ((34, 4096, 1), (1, 736, 1)))
+    """
+    rows, columns, taps = block_shape(shape)
+    if columns * taps <= WIDEST_ROW:
+        return ((rows, columns, taps),)
+    whole, rest = divmod(rows * columns * taps, FOLDED_ROW)
+    return ((whole, FOLDED_ROW, 1), *([(1, rest, 1)] if rest else []))
 
 
 def as_block(tensor: np.ndarray) -> np.ndarray:

@@ -1,15 +1,16 @@
 """Groups of tensors ⇄ bytes, coded by context: what the first tensors teach serves the next.
 
     stream  =  nothing                                 for no values
-            |  0  what `codec.encode` writes           of all the values in a row, where that is shorter (judged by a sample of 2¹⁸)
+            |  0  what `codec.encode` writes           of all the values in a row, where that is shorter (as far as it was tried)
             |  number of the profile  coded values
 
 Neither the number of tensors nor their shapes are in the stream. Groups do not know of each other and can be decoded in threads of
 their own: the kernels release Python's lock.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -20,9 +21,13 @@ from laconic.codec.context.blocks import as_block, block_shape
 from laconic.codec.context.profiles import PROFILES, Profile
 from laconic.codec.integers import decode, encode
 from laconic.codec.limits import check_count, holds
+from laconic.codec.statistics import local_entropy
+from laconic.codec.window import reach
 
 _PLAIN = 0
 _ROOM = 1 << 12
+_TRY_BELOW = 1 << 12
+_NEAR = 1.03
 
 
 def encode_group(tensors: Sequence[np.ndarray], profile: str = "smallest") -> bytes:
@@ -46,13 +51,25 @@ def encode_group(tensors: Sequence[np.ndarray], profile: str = "smallest") -> by
     blocks = [as_block(tensor) for tensor in tensors if tensor.size]
     if not blocks:
         return b""
-    coded = bytes([1 + list(PROFILES).index(profile)]) + write_blocks(PROFILES[profile], blocks)
     flat = np.concatenate([values.reshape(-1) for values in blocks])
+    if len(flat) >= _TRY_BELOW and reach(flat) == 0:
+        return bytes([_PLAIN]) + encode(flat)
+    coded = bytes([1 + list(PROFILES).index(profile)]) + write_blocks(PROFILES[profile], blocks)
+    return coded if _is_short(coded, flat) else _shorter(coded, bytes([_PLAIN]) + encode(flat), len(flat))
+
+
+def _is_short(coded: bytes, flat: np.ndarray) -> bool:
+    """Whether coding without contexts need not be tried: it hardly gets below the entropy of neighbours, or did worse on a sample."""
+    if len(flat) < _TRY_BELOW or not holds(len(coded) - 1, len(flat)):
+        return False
+    if 8 * len(coded) <= _NEAR * local_entropy(flat) * len(flat):
+        return True
     probe = sample(flat)
-    if holds(len(coded) - 1, len(flat)) and len(coded) / len(flat) < len(encode(probe)) / len(probe):
-        return coded
-    plain = bytes([_PLAIN]) + encode(flat)
-    return coded if holds(len(coded) - 1, len(flat)) and len(coded) < len(plain) else plain
+    return len(probe) < len(flat) and len(coded) / len(flat) < len(encode(probe)) / len(probe)
+
+
+def _shorter(coded: bytes, plain: bytes, count: int) -> bytes:
+    return coded if holds(len(coded) - 1, count) and len(coded) < len(plain) else plain
 
 
 def decode_group(stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
@@ -65,18 +82,27 @@ def decode_group(stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) 
     [array([0, 1, 2]), array([[1, 0],
            [0, 1]])]
     """
+    return read_group(stream, shapes)[0]
+
+
+def read_group(stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> tuple[list[np.ndarray], list[int]]:
+    """`decode_group`, and the byte of the stream at which each tensor ends; of plain values, by its share of them.
+
+    Raises:
+        CodecError: as `decode_group`.
+    """
     if any(side < 0 for shape in shapes for side in shape):
         raise CodecError("a shape has a negative side")
     counts = [math.prod(shape) for shape in shapes]
-    if not stream or not sum(counts):
-        flat = decode(stream, sum(counts))
-    elif stream[0] == _PLAIN:
-        flat = decode(stream[1:], sum(counts))
-    else:
-        check_count(len(stream) - 1, sum(counts))
-        return read_blocks(profile_at(stream[0]), stream[1:], shapes)
-    parts = np.split(flat, np.cumsum(counts)[:-1]) if counts else []
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    total = sum(counts)
+    if stream and total and stream[0] != _PLAIN:
+        check_count(len(stream) - 1, total)
+        found = list(each_block(profile_at(stream[0]), stream[1:], shapes))
+        return [tensor for tensor, _ in found], [*(1 + end for _, end in found[:-1]), len(stream)]
+    flat = decode(stream[1:] if stream and total else stream, total)
+    ends = list(itertools.accumulate(counts))
+    tensors = [flat[end - count : end].reshape(shape) for count, end, shape in zip(counts, ends, shapes, strict=True)]
+    return tensors, [len(stream) * end // max(total, 1) for end in ends]
 
 
 def profile_at(number: int) -> Profile:
@@ -104,14 +130,19 @@ def read_blocks(profile: Profile, stream: bytes | memoryview, shapes: Sequence[t
     Raises:
         CodecError: the stream is not one of such shapes.
     """
+    return [tensor for tensor, _ in each_block(profile, stream, shapes)]
+
+
+def each_block(profile: Profile, stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[np.ndarray, int]]:
+    """The tensors one by one, each with the number of bytes that have left the coder's window by then."""
     data = np.frombuffer(bytearray(stream), np.uint8)  # of a bytearray: to numba, read-only is another type to compile for
     learnt, decoder = profile.model(), start(data)
-    tensors = [np.zeros(shape, np.int64) for shape in shapes]
-    for number, tensor in enumerate(tensors):
+    for number, shape in enumerate(shapes):
+        tensor = np.zeros(shape, np.int64)
         if tensor.size:
-            decoder, well = profile.read(decoder, data, tensor.reshape(block_shape(tensor.shape)), learnt)
+            decoder, well = profile.read(decoder, data, tensor.reshape(block_shape(shape)), learnt)
             if not well:
                 raise CodecError("the stream ends early, or holds a value beyond int64", where=f"tensor {number}")
+        yield tensor, min(int(decoder[2]), data.size)
     if not ended(decoder, data):
         raise CodecError("the stream does not end where its last tensor does")
-    return tensors
