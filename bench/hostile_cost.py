@@ -19,11 +19,12 @@ from laconic.artifact import layout, pack, unpack
 from laconic.artifact.artifact import Artifact
 from laconic.artifact.frame import MAGIC, frame
 from laconic.artifact.layout import TensorEntry, write_table
-from laconic.artifact.wire import deflate, varint
+from laconic.artifact.wire import deflate
 from laconic.base.errors import ArtifactError
 from laconic.codec import decode, encode
 from laconic.codec.coders import CODERS
 from laconic.codec.limits import MAX_SYMBOLS_PER_BYTE
+from laconic.codec.varint import write_varint as varint
 from laconic.codec.window import reach
 from laconic.forms import Dense
 

@@ -35,13 +35,19 @@ class Result:
         """Everything that was measured."""
         return self.run.record
 
-    def save(self, path: str | Path, weights_only: bool = False) -> Path:
+    def save(self, path: str | Path, weights_only: bool = False, *, profile: str = "auto", progress: Progress = silent) -> Path:
         """Write the `.lac` file, verified before it is put in place.
 
+        Args:
+            path: of the file.
+            weights_only: leave out the graph and the names.
+            profile: of the coder: "smallest", "fast", or "auto", with which the record's figures were measured.
+            progress: is told how far the work is.
+
         Raises:
-            UsageError, ResourceError: `path` cannot be written; what stood there is untouched.
+            UsageError, ResourceError: `path` cannot be written, or there is no such profile; what stood there is untouched.
         """
-        write(Path(path), self.run.artifact, weights_only)
+        write(Path(path), self.run.artifact, weights_only, profile=profile, progress=progress)
         return Path(path)
 
     def __str__(self) -> str:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from laconic.artifact import Artifact, Notes, TensorEntry
+from laconic.artifact.directory import Directory, Group
 from laconic.artifact.frame import frame
 from laconic.artifact.layout import write_table
+from laconic.base.dtypes import bits
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Codebook, Dense, Form, Grid, Masked
-from laconic.forms.dtypes import bits
 
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
 TIED = Dense.of(np.float32([[1, -2, 0.5]]))
@@ -45,16 +46,26 @@ def forms() -> dict[str, Form]:
         "int32": Dense.of(rng.integers(-(2**31), 2**31, 9).astype(np.int32)),
         "int64": Dense.of(np.array([-(2**63), 2**63 - 1, 0, -1], np.int64)),
         "bool": Dense.of(rng.random((4, 5)) < 0.5),
+        "uint16": Dense.of(rng.integers(0, 2**16, 9).astype(np.uint16)),
+        "uint32": Dense.of(rng.integers(0, 2**32, 9).astype(np.uint32)),
+        "uint64": Dense.of(np.array([2**64 - 1, 2**63, 0, 1], np.uint64)),
+        "int4": Dense.of(np.arange(-8, 8).astype(ml_dtypes.int4)),
+        "uint4": Dense.of(np.arange(16).reshape(4, 4).astype(ml_dtypes.uint4)),
+        "float8_e4m3fn": Dense.of(np.arange(256, dtype=np.uint8).view(ml_dtypes.float8_e4m3fn)),
+        "float8_e5m2": Dense.of(np.arange(256, dtype=np.uint8).view(ml_dtypes.float8_e5m2)),
         "strided": Dense.of(weights.transpose(2, 0, 1)[::-1, ::2]),
         "tied": TIED,
         "tied again": TIED,
         "masked": Masked.of(np.where(rng.random((6, 9)) < 0.2, rng.normal(size=(6, 9)), 0).astype(np.float32)),
         "masked odd": Masked.of(odd, np.array([1, 0, 1, 1, 1, 0, 1, 0], bool)),
         "masked bfloat16": Masked.of((weights * (weights > 0.5)).astype(bfloat16)),
+        "masked float8": Masked.of((weights * (weights > 0.5)).astype(ml_dtypes.float8_e4m3fn)),
+        "masked float64": Masked.of(weights.astype(np.float64) * (weights > 0.5)),
         "nothing kept": Masked.of(np.zeros((3, 4), np.float32)),
         "all kept": Masked.of(np.ones(5, np.float16)),
         "grid": Grid((5, 4), rng.integers(-7, 8, (5, 4)), np.float32([0.037])),
         "grid rows": Grid((5, 4), rng.integers(-127, 128, (5, 4)), rng.random(5).astype(np.float32)),
+        "grid groups": Grid((3, 8), rng.integers(-7, 8, (3, 8)), rng.random(6).astype(np.float32)),
         "grid float16": Grid((40,), rng.integers(-3000, 3000, 40), np.float16([0.0123])),
         "grid bfloat16": Grid((40,), rng.integers(-3000, 3000, 40), np.array([0.0123], bfloat16)),
         "grid float64": Grid((9,), rng.integers(-(2**24), 2**24, 9), np.array([1 / 3])),
@@ -64,7 +75,21 @@ def forms() -> dict[str, Form]:
         "one entry": Codebook((7,), np.zeros(7, np.int64), np.float32([-0.0])),
         "more entries than weights": Codebook((2,), np.array([9, 4]), np.arange(10, dtype=np.float32)),
         "codebook odd": Codebook((8,), np.arange(8), odd),
+        "codebook of integers": Codebook((9,), rng.integers(0, 4, 9), np.array([-(2**63), 5, -2, 2])),
+        "codebook of four bits": Codebook((9,), rng.integers(0, 3, 9), np.array([-8, 7, -1]).astype(ml_dtypes.int4)),
+        "codebook of booleans": Codebook((5,), np.array([0, 1, 1, 0, 1]), np.array([True, False])),
         "no weights": Codebook((2, 0), np.empty((2, 0), np.int64), np.float32([1])),
+        "large": Dense.of((rng.normal(size=(40, 120)) * 0.1).astype(np.float32)),
+        "large bfloat16": Dense.of(rng.normal(size=(16, 32, 3, 3)).astype(bfloat16)),
+        "large odd": Dense.of(np.resize(odd, (64, 64)).copy()),
+        "large float8": Dense.of(rng.normal(size=5000).astype(ml_dtypes.float8_e5m2)),
+        "large int8": Dense.of(np.rint(rng.normal(0, 9, (70, 60))).astype(np.int8)),
+        "large uint64": Dense.of(
+            rng.geometric(0.3, 4096).astype(np.uint64) * np.uint64(2**63 - 1) ** (np.arange(4096) == 9).astype(np.uint64)
+        ),
+        "large bool": Dense.of(rng.random((64, 65)) < 0.1),
+        "large int4": Dense.of(rng.integers(-8, 8, (64, 65)).astype(ml_dtypes.int4)),
+        "wide": Codebook.of(rng.integers(0, 3, (1, 66_000)) * (rng.random((1, 66_000)) < 0.01), np.float32([-1, 0, 1])),
         "": Dense.of(np.float32([1])),
         "网络.weight": Dense.of(np.float32([2])),
     }
@@ -110,10 +135,18 @@ def assert_same_form() -> Callable[[Form, Form], None]:
 
 @pytest.fixture
 def file_of() -> Callable[..., bytes]:
-    """A call that makes a file with right checksums of one entry, given by its fields, and its streams."""
+    """A call that makes a file with right checksums of one entry, given by its fields, and its streams.
 
-    def build(streams: bytes = b"", **fields: Any) -> bytes:
-        entry = TensorEntry(**{"name": "w", "form": "dense", "dtype": "float32", "table_bytes": len(streams)} | fields)
-        return frame({"tensors": write_table([entry], named=True), "streams": streams})
+    Of these, `pool` bytes are its pool's (all of them where it has no block), `tail` its tail's, and the rest is one group.
+    """
+
+    def build(streams: bytes = b"", pool: int = 0, tail: int = 0, **fields: Any) -> bytes:
+        entry = TensorEntry(**{"name": "w", "form": "dense", "dtype": "float32"} | fields)
+        rows = sum(block[0] for block in entry.blocks)
+        pools = {entry.dtype: pool if rows else len(streams)} if entry.pooled else {}
+        groups = (Group(rows, len(streams) - pool - tail),) if rows else ()
+        return frame(
+            {"tensors": write_table([entry], Directory(pools, {0: tail} if entry.has_tail else {}, groups), True), "streams": streams}
+        )
 
     return build

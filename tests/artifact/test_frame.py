@@ -7,8 +7,9 @@ import pytest
 from laconic.artifact import Artifact, layout, pack, unpack
 from laconic.artifact.frame import MAGIC, VERSION, frame, unframe
 from laconic.artifact.limits import Limits
-from laconic.artifact.wire import Reader, deflate, inflate, varint
+from laconic.artifact.wire import Reader, deflate, inflate
 from laconic.base.errors import ArtifactError, LimitError
+from laconic.codec.varint import write_varint as varint
 
 
 @pytest.fixture

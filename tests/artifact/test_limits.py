@@ -4,12 +4,14 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 import pytest
 
-from laconic.artifact import Artifact, Limits, Notes, layout, pack, unpack
+from laconic.artifact import Artifact, Limits, Notes, TensorEntry, layout, pack, unpack
+from laconic.artifact.directory import Directory, Group
+from laconic.artifact.frame import frame
+from laconic.artifact.layout import write_table
 from laconic.base.errors import ArtifactError, LimitError
 from laconic.forms import Codebook, Dense
 
@@ -73,22 +75,25 @@ def test_tied_tensors_count_every_time() -> None:
 
 
 ENDLESS = 1 << 26
-EQUAL = bytes(2)  # any number of zeros
+EQUAL = bytes(2)  # a stream of any number of zeros
 
 
-@pytest.mark.parametrize(
-    "stated",
-    [
-        {"shape": (ENDLESS,), "table_bytes": 2},
-        {"form": "codebook", "shape": (ENDLESS,), "integer_bytes": 2, "table_count": 1, "table_bytes": 2},
-        {"form": "codebook", "shape": (1,), "integer_bytes": 2, "table_count": ENDLESS, "table_bytes": 2},
-    ],
-    ids=["dense", "codebook", "table"],
-)
-def test_repetitions_are_bounded_before_they_are_made(stated: dict[str, Any], file_of: Callable[..., bytes]) -> None:
-    file = file_of(EQUAL * (len(stated) // 2), dtype="uint8", **stated)
+@pytest.mark.parametrize(("form", "dtype", "entries"), [("dense", "uint8", 0), ("masked", "float32", 0), ("codebook", "uint8", 1)])
+def test_repetitions_are_bounded_before_they_are_made(form: str, dtype: str, entries: int) -> None:
+    """Of groups of a million equal values each, which take three bytes."""
+    entry = TensorEntry("w", form, dtype, (ENDLESS // 4096, 4096), entries)
+    groups = (Group(256, 3),) * (ENDLESS >> 20)
+    directory = Directory({dtype: 2} if entries else {}, {0: 0} if entry.has_tail else {}, groups)
+    file = frame({"tensors": write_table([entry], directory, True), "streams": EQUAL * entries + b"\0" * 3 * len(groups)})
     with at_most(1 * MIB), pytest.raises(LimitError, match="repetitions"):
         unpack(file)
+
+
+def test_repetitions_in_a_pool_count_too() -> None:
+    file = pack(Artifact({str(i): Dense.of(np.zeros(4000, np.uint8)) for i in range(10)}))
+    assert unpack(file, Limits(repeated_values=40_000)).tensors["9"].size == 4000
+    with pytest.raises(LimitError, match="too short for 40000"):
+        unpack(file, Limits(repeated_values=39_999))
 
 
 def test_repetitions_can_be_allowed() -> None:
@@ -98,22 +103,36 @@ def test_repetitions_can_be_allowed() -> None:
         unpack(file, Limits(repeated_values=69_999))
 
 
-@pytest.mark.parametrize("form", ["dense", "masked", "grid", "codebook"])
-def test_a_stream_too_short_for_its_values_costs_nothing(form: str, file_of: Callable[..., bytes]) -> None:
-    shares = {"table_bytes": 8} if form == "dense" else {"integer_bytes": 8, "table_bytes": 0}
-    for head in range(256):
-        file = file_of(bytes([head, 3, 2, 0x87, 6, 1, 0, 7]), form=form, dtype="int8", shape=(1 << 24,), **shares)
-        with at_most(1 * MIB), pytest.raises(ArtifactError):
-            unpack(file)
+@pytest.mark.parametrize(
+    ("form", "dtype", "shares"),
+    [
+        ("dense", "int8", {}),
+        ("dense", "float32", {"tail": 2}),
+        ("masked", "float16", {"tail": 2}),
+        ("grid", "float32", {"pool": 11, "table_count": 1}),
+        ("codebook", "int8", {"pool": 2, "table_count": 1}),
+    ],
+)
+def test_a_stream_too_short_for_its_values_costs_nothing(
+    form: str, dtype: str, shares: dict[str, int], file_of: Callable[..., bytes]
+) -> None:
+    before = bytes.fromhex("020000020000020000" + "0000") if form == "grid" else bytes(shares.get("pool", 0) + shares.get("tail", 0))
+    for kind in (0, 1, 2, 3, 255):
+        for head in range(256):
+            file = file_of(before + bytes([kind, head, 3, 2, 0x87, 6, 1, 0, 7]), form=form, dtype=dtype, shape=(1 << 12, 1 << 8), **shares)
+            with at_most(1 * MIB), pytest.raises(ArtifactError):
+                unpack(file)
 
 
 @pytest.mark.parametrize(
-    "shape", [(2**63 - 1,), (2**62, 2**62), (0, 2**63 - 1), (2**32, 2**32, 0), (2**63 - 1,) * 16, (1,) * 17, (2**14, 2**14, 2)]
+    "shape", [(2**63 - 1,), (2**62, 2**62), (0, 2**63 - 1), (2**32, 2**32, 0), (2**63 - 1,) * 16, (1,) * 17, (2**16, 2**15, 2)]
 )
-def test_shapes_beyond_reason(shape: tuple[int, ...], file_of: Callable[..., bytes]) -> None:
+def test_shapes_beyond_reason(shape: tuple[int, ...]) -> None:
     for form in ("dense", "codebook"):
         with at_most(1 * MIB), pytest.raises(LimitError):
-            unpack(file_of(form=form, shape=shape))
+            unpack(
+                frame({"tensors": write_table([TensorEntry("w", form, "float32", shape, 1)], Directory({}, {}, ()), True), "streams": b""})
+            )
 
 
 def test_a_codebook_of_millions_of_weights_takes_little_room() -> None:
@@ -131,6 +150,6 @@ def test_no_memory_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("laconic.codec.decode_array", exhausted)
+    monkeypatch.setattr("laconic.artifact.pools.decode_array", exhausted)
     with pytest.raises(LimitError, match="more memory than there is"):
         unpack(pack(LARGE))

@@ -1,7 +1,11 @@
 """Artifact → bytes → artifact: nothing is lost, and one content has one file."""
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -9,17 +13,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laconic.artifact import Artifact, Notes, layout, pack, unpack
-from laconic.artifact.layout import DTYPES
+from laconic.artifact import (
+    Artifact,
+    Lazy,
+    Notes,
+    Source,
+    decode,
+    directory,
+    encode,
+    entries,
+    layout,
+    pack,
+    tails,
+    unpack,
+    unpack_each,
+    write,
+)
+from laconic.artifact.entries import DTYPES
+from laconic.base.dtypes import MANTISSA, bits, dtype_of
 from laconic.base.errors import UsageError
+from laconic.codec.context import blocks
+from laconic.codec.context.profiles import PROFILES
 from laconic.forms import Codebook, Dense, Form, Grid, Masked
 
 SHAPES = st.lists(st.integers(0, 5), max_size=3).map(tuple)
-FLOATS = ("float32", "float16", "float64")
-
-
-def dtype_of(name: str) -> np.dtype:
-    return np.dtype(ml_dtypes.bfloat16) if name == "bfloat16" else np.dtype(name)
+FLOATS = tuple(MANTISSA)
+TIED = Dense.of(np.float32([1, 2, 3]))
+WIDE_FLOATS = ("float32", "float16", "float64", "bfloat16")
 
 
 @st.composite
@@ -28,7 +48,7 @@ def arrays(draw: st.DrawFn, shape: tuple[int, ...], kinds: tuple[str, ...] = DTY
     dtype = dtype_of(draw(st.sampled_from(kinds)))
     count = int(np.prod(shape, dtype=int))
     content = np.frombuffer(draw(st.binary(min_size=count * dtype.itemsize, max_size=count * dtype.itemsize)), np.uint8)
-    return (content & 1 if dtype == np.bool_ else content).view(dtype).reshape(shape)
+    return (content & {"bool": 1, "int4": 15, "uint4": 15}.get(dtype.name, 255)).view(dtype).reshape(shape)
 
 
 @st.composite
@@ -41,7 +61,7 @@ def dense(draw: st.DrawFn) -> Form:
 def masked(draw: st.DrawFn) -> Form:
     shape = draw(SHAPES)
     mask = draw(st.lists(st.booleans(), min_size=(n := int(np.prod(shape, dtype=int))), max_size=n))
-    return Masked.of(draw(arrays(shape)), np.array(mask, bool).reshape(shape))
+    return Masked.of(draw(arrays(shape, FLOATS)), np.array(mask, bool).reshape(shape))
 
 
 @st.composite
@@ -54,23 +74,59 @@ def codebook(draw: st.DrawFn) -> Form:
 @st.composite
 def grid(draw: st.DrawFn) -> Form:
     shape = draw(SHAPES)
-    rows = shape[0] if shape and draw(st.booleans()) else 1
-    steps = draw(st.lists(st.floats(-1e3, 1e3, width=16), min_size=rows, max_size=rows))
-    multiples = draw(st.lists(st.integers(-60, 60), min_size=(n := int(np.prod(shape, dtype=int))), max_size=n))
-    return Grid(shape, np.array(multiples, np.int64).reshape(shape), np.array(steps, draw(st.sampled_from(FLOATS))))
+    n = int(np.prod(shape, dtype=int))
+    runs = draw(st.sampled_from([t for t in range(1, n + 1) if n % t == 0] or [0, 1, 3]))
+    steps = draw(st.lists(st.floats(-1e3, 1e3, width=16), min_size=runs, max_size=runs))
+    multiples = draw(st.lists(st.integers(-60, 60), min_size=n, max_size=n))
+    return Grid(shape, np.array(multiples, np.int64).reshape(shape), np.array(steps).astype(dtype_of(draw(st.sampled_from(WIDE_FLOATS)))))
 
 
 ANY_FORM = st.one_of(dense(), masked(), codebook(), grid())
 
 
-@given(tensors=st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), ANY_FORM, max_size=3))
-def test_any_tensors_come_back(tensors: dict[str, Form]) -> None:
-    back = unpack(pack(Artifact(tensors)))
+TENSORS = st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), ANY_FORM, max_size=3)
+
+
+def assert_comes_back(tensors: dict[str, Form], profile: str) -> None:
+    back = unpack(pack(Artifact(tensors), profile=profile, threads=1), threads=1)
     assert list(back.tensors) == list(tensors)
     for form, other in zip(tensors.values(), back.tensors.values(), strict=True):
         assert (form.kind, form.shape, form.dtype) == (other.kind, other.shape, other.dtype)
-        assert form.table.tobytes() == other.table.tobytes()
-        assert form.array().tobytes() == other.array().tobytes()
+        assert bits(form.table).tobytes() == bits(other.table).tobytes()
+        assert bits(form.array()).tobytes() == bits(other.array()).tobytes()
+
+
+@given(tensors=TENSORS, profile=st.sampled_from(list(PROFILES)))
+def test_any_tensors_come_back(tensors: dict[str, Form], profile: str) -> None:
+    assert_comes_back(tensors, profile)
+
+
+@contextmanager
+def in_small_parts() -> Iterator[None]:
+    """Every dense tensor is a block, rows are at most 4 wide, groups hold at most 9 values, tails come 5 at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (encode, directory):
+            patch.setattr(module, "LARGEST_GROUP", 9)
+        patch.setattr(directory, "LEAST_GROUP", 5)
+        patch.setattr(tails, "PART", 5)
+        patch.setattr(entries, "DENSE_BLOCK", 1)
+        patch.setattr(blocks, "WIDEST_ROW", 4)
+        patch.setattr(blocks, "FOLDED_ROW", 3)
+        yield
+
+
+@given(tensors=TENSORS, profile=st.sampled_from(list(PROFILES)))
+def test_any_cuts_come_back(tensors: dict[str, Form], profile: str) -> None:
+    with in_small_parts():
+        assert_comes_back(tensors, profile)
+
+
+def test_the_parts_of_these_tests_are_small(everything: Artifact) -> None:
+    with in_small_parts():
+        found = layout(pack(everything)).directory
+    assert len(found.groups) > 100
+    assert len(found.tails) > 10
+    assert len(layout(pack(everything)).directory.groups) == 1
 
 
 def test_everything_comes_back(everything: Artifact, assert_same_form: Callable[[Form, Form], None]) -> None:
@@ -95,9 +151,10 @@ def test_weights_only_keeps_values_order_and_folds(everything: Artifact, assert_
 def test_tied_tensors_stay_one(everything: Artifact) -> None:
     back = unpack(pack(everything))
     assert back.tensors["tied"] is back.tensors["tied again"]
-    entries = {entry.name: entry for entry in layout(pack(everything)).entries}
-    assert entries["tied again"].stream_bytes == 0
-    assert entries["tied again"].shape == entries["tied"].shape
+    tensors = {tensor.entry.name: tensor for tensor in unpack_each(pack(everything))}
+    assert tensors["tied again"].form is tensors["tied"].form
+    assert tensors["tied again"].bytes == 0
+    assert tensors["tied again"].entry.shape == tensors["tied"].entry.shape
 
 
 def test_one_content_has_one_file(everything: Artifact) -> None:
@@ -118,7 +175,8 @@ def test_layout_accounts_for_every_byte(everything: Artifact) -> None:
     content = pack(everything)
     found = layout(content)
     assert sum(found.sections.values()) == len(content)
-    assert sum(entry.stream_bytes for entry in found.entries) + 4 == found.sections["streams"]
+    assert found.directory.length + 4 == found.sections["streams"]
+    assert sum(tensor.bytes for tensor in unpack_each(content)) == found.directory.length
     assert [(entry.name, entry.shape) for entry in found.entries] == [(name, form.shape) for name, form in everything.tensors.items()]
     assert all(entry.size == form.size for entry, form in zip(found.entries, everything.tensors.values(), strict=True))
 
@@ -127,7 +185,112 @@ def test_nothing_at_all_is_a_file() -> None:
     assert unpack(pack(Artifact({}))).tensors == {}
 
 
-@pytest.mark.parametrize("dtype", ["uint32", "complex64", "float8_e4m3fn"])
+def test_a_tensor_weighs_what_it_adds_to_the_file() -> None:
+    """To the byte where it has a stream of its own; nearly, where groups are shared and one teaches the other."""
+    rng = np.random.default_rng(0)
+    tensors = {str(i): Dense.of(np.rint(rng.normal(0, 4, (64, 64 * (i + 1)))).astype(np.int8)) for i in range(3)}
+    weights = [tensor.bytes for tensor in unpack_each(pack(Artifact(tensors)))]
+    alone = [
+        len(pack(Artifact({name: form}))) - len(pack(Artifact({name: Dense.of(np.zeros(0, np.int8))}))) for name, form in tensors.items()
+    ]
+    assert weights == pytest.approx(alone, rel=0.05)
+    floats = Artifact({"w": Dense.of(rng.normal(size=(64, 64)).astype(np.float32)), "b": Dense.of(np.ones(10, np.float32))})
+    tail = layout(pack(floats)).directory.tails[0]
+    group, pool = layout(pack(floats)).directory.groups[0].length, layout(pack(floats)).directory.pools["float32"]
+    assert [tensor.bytes for tensor in unpack_each(pack(floats))] == [tail + group, pool]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_threads_change_nothing(threads: int) -> None:
+    tensors = {str(i): Dense.of(array) for i, array in enumerate(np.random.default_rng(0).integers(-9, 9, (3, 1200, 900), np.int8))}
+    content = pack(Artifact(tensors), profile="fast", threads=threads)
+    assert len(layout(content).directory.groups) == 4
+    assert content == pack(Artifact(tensors), profile="fast", threads=3)
+    for name, form in unpack(content, threads=threads).tensors.items():
+        np.testing.assert_array_equal(form.array(), tensors[name].array())
+
+
+def test_large_files_are_coded_fast_and_small_ones_small(everything: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pack(everything) == pack(everything, profile="smallest") != pack(everything, profile="fast")
+    in_blocks = sum(entry.size for entry in layout(pack(everything)).entries if entry.blocks)
+    monkeypatch.setattr(encode, "SMALLEST_UP_TO", in_blocks)
+    assert pack(everything) == pack(everything, profile="smallest")
+    monkeypatch.setattr(encode, "SMALLEST_UP_TO", in_blocks - 1)
+    assert pack(everything) == pack(everything, profile="fast")
+    with pytest.raises(UsageError, match="no profile 'tiny'"):
+        pack(everything, profile="tiny")
+
+
+class Counted:
+    """Forms that are made one at a time; `alive` says how many of their arrays there are, `most` how many there ever were."""
+
+    def __init__(self, number: int) -> None:
+        self.alive = self.most = 0
+        self.sources = {str(i): Source(1 << 16, lambda i=i: self.make(i)) for i in range(number)}  # type: ignore[misc]
+
+    def make(self, seed: int) -> Form:
+        form = Dense.of(np.random.default_rng(seed).normal(size=(256, 256)).astype(np.float32))
+        self.watch(form)
+        return form
+
+    def watch(self, form: Form) -> None:
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(form.table, self.let_go)
+
+    def let_go(self) -> None:
+        self.alive -= 1
+
+
+def test_tensors_are_made_and_let_go_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "SMALLEST_UP_TO", 1)
+    counted = Counted(20)
+    write(tmp_path / "net.lac", Artifact(Lazy(counted.sources)), threads=2)
+    assert counted.most == 1
+    assert (tmp_path / "net.lac").read_bytes() == pack(Artifact({name: source.make() for name, source in counted.sources.items()}))
+
+
+@pytest.fixture
+def rebuilt(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """Counts the tensors that are decoded, from where the next begins to be put together."""
+    counted, honest = Counted(0), decode.builder
+
+    class Watched:
+        def __init__(self, *given: Any) -> None:
+            counted.most = max(counted.most, counted.alive + 1)
+            self.made = honest(*given)
+            self.put = self.made.put
+
+        def form(self) -> Form:
+            form = self.made.form()
+            counted.watch(form)
+            return form
+
+    monkeypatch.setattr(decode, "builder", Watched)
+    return counted
+
+
+def test_tensors_are_given_out_and_let_go_one_by_one(rebuilt: Counted) -> None:
+    for tensor in unpack_each(pack(Artifact(Lazy(Counted(20).sources)), profile="fast"), threads=2):
+        assert tensor.form.size == 1 << 16
+        del tensor
+    assert rebuilt.most == 1
+
+
+def test_tensors_are_verified_and_let_go_one_by_one(rebuilt: Counted, tmp_path: Path) -> None:
+    write(tmp_path / "net.lac", Artifact(Lazy(Counted(20).sources)), profile="fast", threads=2)
+    assert rebuilt.most == 1
+
+
+def test_one_source_under_two_names_is_tied() -> None:
+    made: list[int] = []
+    source = Source(3, lambda: made.append(1) or TIED)
+    content = pack(Artifact(Lazy({"a": source, "b": Source(3, lambda: TIED), "c": source})))
+    assert made == [1]
+    assert [entry.tied_to for entry in layout(content).entries] == [-1, -1, 0]
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "float8_e4m3b11fnuz", "datetime64[s]"])
 def test_types_without_a_number_are_refused(dtype: str) -> None:
     array = np.ones(3).astype(getattr(ml_dtypes, dtype, dtype))
     with pytest.raises(UsageError, match="cannot be packed"):

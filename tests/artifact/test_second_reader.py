@@ -6,12 +6,16 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from laconic.artifact import Artifact, pack, unpack
+from laconic.artifact import Artifact, layout, pack, unpack
+from laconic.base.dtypes import NIBBLES
 from laconic.codec import decode
 from laconic.codec.coders import CODERS
+from laconic.codec.context.group import write_blocks
+from laconic.codec.context.profiles import PROFILES
 from laconic.codec.layouts import LAYOUTS
 from laconic.codec.varint import write_varint
 from laconic.codec.window import reach
+from laconic.forms import Dense
 
 
 def assert_agreement(content: bytes, second_reader: ModuleType) -> None:
@@ -20,12 +24,13 @@ def assert_agreement(content: bytes, second_reader: ModuleType) -> None:
     for name, form in ours.tensors.items():
         array, other = form.array(), theirs.tensors[name]
         assert (other.dtype, other.shape) == (array.dtype.name, array.shape)
-        assert other.content == array.tobytes(), name
+        assert other.content == (array.astype(np.int8) if array.dtype.name in NIBBLES else array).tobytes(), name
     assert theirs.graph == ours.graph
 
 
-def test_every_form_and_type(everything: Artifact, second_reader: ModuleType) -> None:
-    content = pack(everything)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_form_and_type(profile: str, everything: Artifact, second_reader: ModuleType) -> None:
+    content = pack(everything, profile=profile)
     assert_agreement(content, second_reader)
     notes = second_reader.read(content).notes
     assert notes["preprocessing"] == json.loads(json.dumps(everything.notes.preprocessing.to_dict()))
@@ -55,14 +60,14 @@ def integers() -> dict[str, np.ndarray]:
 
 
 INTEGERS = integers()
-KINDS = [(layout, side, main) for layout in range(len(LAYOUTS)) for side in range(len(CODERS)) for main in range(len(CODERS))]
+KINDS = [(number, side, main) for number in range(len(LAYOUTS)) for side in range(len(CODERS)) for main in range(len(CODERS))]
 
 
-@pytest.mark.parametrize(("layout", "side", "main"), [kind for kind in KINDS if kind[0] or not kind[1]])
-def test_every_layout_and_coder(layout: int, side: int, main: int, second_reader: ModuleType) -> None:
+@pytest.mark.parametrize(("number", "side", "main"), [kind for kind in KINDS if kind[0] or not kind[1]])
+def test_every_layout_and_coder(number: int, side: int, main: int, second_reader: ModuleType) -> None:
     tried = 0
     for name, values in INTEGERS.items():
-        content = forced(layout, side, main, values)
+        content = forced(number, side, main, values)
         if content is not None:
             assert decode(content, len(values)).tolist() == values.tolist(), name
             assert second_reader.read_integers(second_reader.Bytes(content), len(values)) == values.tolist(), name
@@ -70,12 +75,47 @@ def test_every_layout_and_coder(layout: int, side: int, main: int, second_reader
     assert tried >= 2
 
 
-def forced(layout: int, side: int, main: int, values: np.ndarray) -> bytes | None:
+def blocks() -> dict[str, list[np.ndarray]]:
+    """Blocks as tensors have them, and as nobody has."""
+    rng = np.random.default_rng(2)
+    extremes = np.array([-(2**63), 2**63 - 1, 0, -1, 1, 2**62, -(2**40)], np.int64)
+    return {
+        "kernels": [np.rint(rng.laplace(0, scale, (12, 8, 9))).astype(np.int64) for scale in (0.5, 2, 20)],
+        "matrices": [np.rint(rng.normal(0, 3, shape)).astype(np.int64) for shape in ((30, 40, 1), (1, 90, 1), (1, 1, 1))],
+        "long kernels": [np.rint(rng.laplace(0, 1, (3, 4, 49))).astype(np.int64)],
+        "sparse": [rng.integers(-9, 10, (20, 30, 1)) * (rng.random((20, 30, 1)) < 0.1)],
+        "heavy tails": [np.rint(rng.standard_cauchy((9, 20, 4)) * 1000).astype(np.int64)],
+        "extremes": [rng.choice(extremes, (5, 20, 1)), rng.choice(extremes, (4, 3, 9))],
+    }
+
+
+BLOCKS = blocks()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_profile(name: str, profile: str, second_reader: ModuleType) -> None:
+    number = 1 + list(PROFILES).index(profile)
+    content = bytes([number]) + write_blocks(PROFILES[profile], BLOCKS[name])
+    values = np.concatenate([block.reshape(-1) for block in BLOCKS[name]]).tolist()
+    assert second_reader.read_group(second_reader.Bytes(content), [block.shape for block in BLOCKS[name]]) == values
+
+
+def test_groups_of_a_large_tensor(second_reader: ModuleType) -> None:
+    """Two groups, the cut inside a tensor, and tails in two parts."""
+    values = np.zeros((300, 4000), np.float32)
+    values[7, 5], values[-1, -1] = 1.5, np.nan
+    content = pack(Artifact({"w": Dense.of(values), "v": Dense.of(np.ones((90, 70), np.int8))}))
+    assert [group.rows for group in layout(content).directory.groups] == [262, 38 + 90]
+    assert_agreement(content, second_reader)
+
+
+def forced(number: int, side: int, main: int, values: np.ndarray) -> bytes | None:
     """The stream of this layout and these coders, which `encode` may not have chosen; None where they do not take such values."""
-    parts = LAYOUTS[layout].split(values)
+    parts = LAYOUTS[number].split(values)
     if parts is None or any(len(part) and reach(part) > CODERS[coder].reach for part, coder in zip(parts, (main, side), strict=True)):
         return None
-    head = bytes([layout << 6 | side << 3 | main])
+    head = bytes([number << 6 | side << 3 | main])
     if len(parts[1]):
         aside = CODERS[side].encode(parts[1])
         head += write_varint(len(parts[1])) + write_varint(len(aside)) + aside

@@ -11,10 +11,10 @@ from torch import nn
 
 import laconic
 from laconic.artifact import unpack
+from laconic.base.dtypes import bits
 from laconic.base.errors import ExportError, LaconicError
 from laconic.base.imports import load_attribute
 from laconic.datasets.data import Data
-from laconic.forms.dtypes import bits
 from laconic.nn.weights import to_numpy, weights
 
 MODELS = load_attribute(f"{Path(__file__).with_name('odd_models.py')}:MODELS", error=LaconicError)

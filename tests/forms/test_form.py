@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from laconic.base.dtypes import bits
 from laconic.base.errors import ArtifactError
 from laconic.forms import Codebook, Dense, Form, Grid, Masked, rebuild
-from laconic.forms.dtypes import bits
 from laconic.forms.form import narrow
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from laconic.forms.dtypes import MANTISSA, NIBBLES, bits, dtype_of, is_floating
+from laconic.base.dtypes import MANTISSA, NIBBLES, bits, dtype_of, is_floating
 from laconic.forms.order import ascending, nearest_to_zero
 
 SMALL_FLOATS = ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]

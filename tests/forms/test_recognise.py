@@ -102,6 +102,18 @@ def test_a_table_is_worth_it_only_for_few_values_that_stand_often() -> None:
     assert recognise(np.repeat(more, 2)).kind == "dense"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "most"), [(ml_dtypes.bfloat16, 512), (np.float16, 4096), (np.float32, 4096), (ml_dtypes.float8_e5m2, 256)]
+)
+def test_a_table_is_not_wider_than_the_floats_themselves(dtype: type, most: int) -> None:
+    width = np.dtype(dtype).itemsize
+    patterns = np.arange(most, dtype=f"u{width}" if width < 4 else "u4")
+    assert recognise(np.repeat(patterns.view(dtype), 4)).kind == "codebook"
+    if width > 1:
+        more = np.arange(1 << 8, most + 1 + (1 << 8), dtype=patterns.dtype)
+        assert recognise(np.repeat(more.view(dtype), 4)).kind == "dense"
+
+
 def test_different_values_behind_the_sample_are_seen() -> None:
     array = np.concatenate((np.ones(SAMPLE, np.float32), rng().standard_normal(SAMPLE).astype(np.float32)))
     assert recognise(array).kind == "dense"

@@ -7,20 +7,25 @@ and so it gets past the guards at the gate. Some are files as good as any other 
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx
 
-from laconic.artifact import Artifact, Limits, Notes, layout, unpack
+from laconic.artifact import Artifact, Limits, Notes, TensorEntry, layout, unpack
+from laconic.artifact.directory import Directory, Group, pool_counts
+from laconic.artifact.entries import DTYPES, FORMS
 from laconic.artifact.frame import frame
-from laconic.artifact.layout import DTYPES, FORMS, TensorEntry, read_table, write_table
-from laconic.artifact.wire import Reader, deflate, inflate, varint
+from laconic.artifact.layout import read_table, write_table
+from laconic.artifact.wire import Reader, deflate, inflate
 from laconic.base.errors import ArtifactError
 from laconic.base.preprocessing import Preprocessing
-from laconic.forms import Codebook, Dense, Masked
+from laconic.codec.varint import write_varint as varint
+from laconic.forms import Codebook, Dense, Grid, Masked
 from laconic.runtime import Session
 
 HEAD = '<ir_version: 10, opset_import: ["" : 20]>'
@@ -36,8 +41,29 @@ def graph_of(body: str, signature: str = "(float[n, 4] x, float[4, 3] w) => (y)"
     return onnx.parser.parse_model(f"{head} g {signature} {{ {body} }}").SerializeToString()
 
 
+@contextmanager
+def in_small_parts() -> Iterator[None]:
+    """As if the format had smaller numbers, so that a small file has many groups, folded rows and tails in parts.
+
+    Every dense tensor is a block, rows are at most 4 wide, groups hold 5 to 9 values, tails come 5 at a time.
+    """
+    smaller = {
+        "laconic.artifact.encode.LARGEST_GROUP": 9,
+        "laconic.artifact.directory.LARGEST_GROUP": 9,
+        "laconic.artifact.directory.LEAST_GROUP": 5,
+        "laconic.artifact.tails.PART": 5,
+        "laconic.artifact.entries.DENSE_BLOCK": 1,
+        "laconic.codec.context.blocks.WIDEST_ROW": 4,
+        "laconic.codec.context.blocks.FOLDED_ROW": 3,
+    }
+    with ExitStack() as patches:
+        for name, number in smaller.items():
+            patches.enter_context(patch(name, number))
+        yield
+
+
 def sound() -> Artifact:
-    """A small network of all Forms but the grid, with a graph that computes a shape, and with all notes."""
+    """A small network of all Forms, with a graph that computes a shape, and with all notes."""
     body = """
         zero = Constant <value_ints = [0]> ()
         rest = Constant <value_ints = [-1]> ()
@@ -55,6 +81,7 @@ def sound() -> Artifact:
         "w": Codebook((4, 3), rng.integers(0, 3, (4, 3)), np.float32([0, 0.5, -1])),
         "b": Dense.of(np.float32([0.25, -0.0, 1e-3])),
         "v": Masked.of(np.float32([[1, 0], [0, 2], [0, -3]])),
+        "u": Grid((3, 2), rng.integers(-9, 9, (3, 2)), np.float32([0.5, 0.25, 2])),
         "seen": Dense.of(np.array(7, np.int64)),
     }
     signature = "(float[n, 4] x, float[4, 3] w, float[3] b, float[3, 2] v) => (float[n, 2] y)"
@@ -66,7 +93,7 @@ def attempt(file: bytes, run: bool = True) -> str:
     """Do with a file what a reader may do, and say how far it came: refused, decoded, ran. Only an ArtifactError may stop it."""
     try:
         layout(file, LIMITS)
-        artifact = unpack(file, LIMITS)
+        artifact = unpack(file, LIMITS, threads=1)
         if artifact.graph is None or not run:
             return "decoded"
         session = Session(artifact, limits=LIMITS)
@@ -103,13 +130,48 @@ def blunt(rng: random.Random, part: bytes) -> bytes:
     return rng.choice((overwrite, overwrite, splice, shuffle))(rng, part)
 
 
-def tensors(rng: random.Random, part: bytes) -> bytes:
-    entries = list(read_table(memoryview(part), Limits())[0])
+def tensors(rng: random.Random, part: bytes, sections: dict[str, bytes]) -> bytes:
+    """Another entry, with a directory that fits it as well as any can; or another directory."""
+    streams = len(sections["streams"])
+    found, directory, _ = read_table(memoryview(part), streams, Limits())
+    entries = list(found)
+    if rng.random() < 0.5:
+        return write_table(entries, changed_directory(rng, directory), named=True)
     place = rng.randrange(len(entries))
     entries[place] = changed_entry(rng, entries[place])
     if rng.random() < 0.1:
         rng.shuffle(entries)
-    return write_table(entries, named=rng.random() < 0.95)
+    return write_table(entries, refitted(rng, entries, directory, streams), named=rng.random() < 0.95)
+
+
+def changed_directory(rng: random.Random, directory: Directory) -> Directory:
+    number = rng.choice(SMALL if rng.random() < 0.7 else NUMBERS)
+    lengths = [*directory.pools.items(), *directory.tails.items()]
+    kind, key = rng.choice((("length", rng.choice(lengths)[0]), ("rows", ""), ("bytes", ""), ("cut", ""), ("groups", "")))
+    groups, place = list(directory.groups), rng.randrange(max(len(directory.groups), 1))
+    if kind == "length":
+        by = rng.choice((-1, 1, 1, 2, number))
+        pools = {name: max(length + by * (name == key), 0) for name, length in directory.pools.items()}
+        return Directory(pools, {at: max(length + by * (at == key), 0) for at, length in directory.tails.items()}, directory.groups)
+    if kind == "cut":  # the last group's own numbers are in no file
+        groups.insert(place, Group(number, rng.choice(SMALL)))
+    elif kind == "groups":
+        groups = groups[:place] if rng.random() < 0.5 else groups * 2
+    elif groups:
+        groups[place] = groups[place]._replace(
+            **{"rows" if kind == "rows" else "length": max(groups[place][kind == "bytes"] + rng.choice((-1, 1, number)), 0)}
+        )
+    return Directory(directory.pools, directory.tails, tuple(groups))
+
+
+def refitted(rng: random.Random, entries: Sequence[TensorEntry], directory: Directory, streams: int) -> Directory:
+    """A directory of the streams that these entries have: as long as they were, where there were such."""
+    places = {entry.name: place for place, entry in enumerate(entries)}
+    pools = {dtype: directory.pools.get(dtype, rng.choice(SMALL)) for dtype in pool_counts(entries)}
+    tails = {place: directory.tails.get(place, rng.choice(SMALL)) for place in places.values() if entries[place].has_tail}
+    rows = sum(block[0] for entry in entries for block in entry.blocks)
+    left = Group(rows, streams)
+    return Directory(pools, tails, (*directory.groups[:-1], left) if rows else ())
 
 
 def changed_entry(rng: random.Random, entry: TensorEntry) -> TensorEntry:
@@ -122,14 +184,13 @@ def changed_entry(rng: random.Random, entry: TensorEntry) -> TensorEntry:
         {"shape": tuple(shape)},
         {"shape": (*entry.shape, rng.choice((0, 1, number)))},
         {"table_count": number},
-        {"integer_bytes": entry.integer_bytes + 1, "table_bytes": max(entry.table_bytes - 1, 0)},
-        {"table_bytes": number},
+        {"table_count": entry.table_count + rng.choice((-1, 1))},
         {"name": rng.choice(("", "x", "y", "w", "v", entry.name + " "))},
     ]
     return replace(entry, **rng.choice(changes))
 
 
-def graph(rng: random.Random, part: bytes) -> bytes:
+def graph(rng: random.Random, part: bytes, _: dict[str, bytes]) -> bytes:
     model = onnx.load_from_string(part)
     for _ in range(rng.choice((1, 1, 2, 3))):
         rng.choice((rewire, rename_operator, change_attribute, drop_node, repeat_node, change_type))(rng, model.graph)
@@ -180,16 +241,20 @@ def change_type(rng: random.Random, graph: onnx.GraphProto) -> None:
         rng.choice(kind.shape.dim).dim_value = rng.choice(NUMBERS)
 
 
-def notes(rng: random.Random, part: bytes) -> bytes:
+def notes(rng: random.Random, part: bytes, _: dict[str, bytes]) -> bytes:
     stated = json.loads(part)
     place = stated["preprocessing"] if rng.random() < 0.6 else stated
     place[rng.choice((*place, "unknown"))] = rng.choice(ODD)
     return json.dumps(stated).encode()
 
 
-FINE: dict[str, Callable[[random.Random, bytes], bytes]] = {
+def streams(rng: random.Random, part: bytes, _: dict[str, bytes]) -> bytes:
+    return overwrite(rng, part)
+
+
+FINE: dict[str, Callable[[random.Random, bytes, dict[str, bytes]], bytes]] = {
     "tensors": tensors,
-    "streams": overwrite,
+    "streams": streams,
     "graph": graph,
     "notes": notes,
 }
@@ -201,7 +266,7 @@ def mended(rng: random.Random, sections: dict[str, bytes]) -> bytes:
     for name in rng.sample(list(sections), k=rng.choice((1, 1, 1, 2))):
         deflated = name in ("graph", "notes")
         part = inflate(Reader(sections[name], name), 1 << 20) if deflated else sections[name]
-        part = (FINE[name] if rng.random() < 0.8 else blunt)(rng, part)
+        part = FINE[name](rng, part, sections) if rng.random() < 0.8 else blunt(rng, part)
         changed[name] = deflate(part) if deflated else part
         if rng.random() < 0.03:
             changed[name] = blunt(rng, changed[name])

@@ -5,6 +5,8 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
 from types import ModuleType
 
 import pytest
@@ -15,6 +17,16 @@ from laconic.artifact.frame import unframe
 
 def sections_of(file: bytes) -> dict[str, bytes]:
     return {name: bytes(part) for name, part in unframe(file, Limits()).items()}
+
+
+@pytest.fixture(params=[False, True], ids=["whole", "in small parts"])
+def _parts(request: pytest.FixtureRequest, mutants: ModuleType) -> Iterator[None]:
+    """As the format is, and with so small parts that a small file has many."""
+    with mutants.in_small_parts() if request.param else nullcontext():
+        yield
+
+
+pytestmark = pytest.mark.usefixtures("_parts")
 
 
 def outcomes(sound: Artifact, mutants: ModuleType, seed: int, count: int) -> Counter[str]:

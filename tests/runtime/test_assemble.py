@@ -6,9 +6,9 @@ import onnxruntime
 import pytest
 
 from laconic.artifact import Artifact
+from laconic.base.dtypes import bits
 from laconic.base.errors import LimitError, UsageError
 from laconic.forms import Dense
-from laconic.forms.dtypes import bits
 from laconic.runtime import Session, to_onnx
 
 

@@ -1,6 +1,6 @@
 """What a `.lac` file says, as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from laconic.base.preprocessing import Preprocessing
@@ -25,6 +25,39 @@ class Notes:
 
 
 @dataclass(frozen=True, eq=False)
+class Source:
+    """Where a Form comes from when it is needed.
+
+    Args:
+        size: how many weights it holds.
+        make: makes it, the same each time.
+    """
+
+    size: int
+    make: Callable[[], Form]
+
+
+class Lazy(Mapping[str, Form]):
+    """Forms that are made when they are asked for, and not kept: of a checkpoint that is larger than the memory, one at a time.
+
+    Args:
+        sources: name → where its Form comes from; two names of one Source are tied.
+    """
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self.sources = dict(sources)
+
+    def __getitem__(self, name: str) -> Form:
+        return self.sources[name].make()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+@dataclass(frozen=True, eq=False)
 class Artifact:
     """Weights, graph and notes.
 
@@ -39,3 +72,11 @@ class Artifact:
     graph: bytes | None = None
     notes: Notes = field(default_factory=Notes)
     named: bool = True
+
+
+def sources(tensors: Mapping[str, Form]) -> dict[str, Source]:
+    """Name → where its Form comes from; tied names have one Source."""
+    if isinstance(tensors, Lazy):
+        return tensors.sources
+    own = {id(form): Source(form.size, lambda form=form: form) for form in tensors.values()}  # type: ignore[misc]
+    return {name: own[id(form)] for name, form in tensors.items()}

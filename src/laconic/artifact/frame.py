@@ -1,31 +1,48 @@
 """The frame of the file: a preamble and four sections, each with its CRC-32."""
 
+import itertools
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from laconic.artifact.limits import Limits
-from laconic.artifact.wire import Reader, varint
+from laconic.artifact.wire import Reader
 from laconic.base.errors import ArtifactError
+from laconic.base.files import Spool, forget
+from laconic.codec.varint import write_varint
 
 MAGIC = b"\x89lac"
 VERSION = 0
 SECTIONS = ("tensors", "streams", "graph", "notes")
 """The kind of a section is its place here, counted from 1."""
 
+_CHUNK = 1 << 24
+
 
 def frame(sections: Mapping[str, bytes]) -> bytes:
     """Preamble and sections, in the order of `SECTIONS`."""
+    return b"".join(framed({name: [content] for name, content in sections.items()}))
+
+
+def framed(sections: Mapping[str, Sequence[bytes | Spool]]) -> Iterator[bytes]:
+    """The same bit by bit, of sections that are given in parts."""
     present = [(kind, sections[name]) for kind, name in enumerate(SECTIONS, 1) if name in sections]
-    head = MAGIC + varint(VERSION) + varint(len(present))
-    head += b"".join(varint(kind) + varint(len(content)) for kind, content in present)
-    return _sealed(head) + b"".join(_sealed(content) for _, content in present)
+    lengths = [(kind, sum(map(len, parts))) for kind, parts in present]
+    head = MAGIC + b"".join(map(write_varint, (VERSION, len(present), *itertools.chain(*lengths))))
+    for parts in ([head], *(parts for _, parts in present)):
+        yield from _sealed(parts)
 
 
-def _sealed(content: bytes) -> bytes:
-    return content + zlib.crc32(content).to_bytes(4, "little")
+def _sealed(parts: Sequence[bytes | Spool]) -> Iterator[bytes]:
+    """The parts, and the checksum of them all."""
+    crc = 0
+    for part in parts:
+        for chunk in part if isinstance(part, Spool) else [part]:
+            crc = zlib.crc32(chunk, crc)
+            yield chunk
+    yield crc.to_bytes(4, "little")
 
 
-def unframe(file: bytes, limits: Limits) -> dict[str, memoryview]:
+def unframe(file: bytes | memoryview, limits: Limits) -> dict[str, memoryview]:
     """The sections of a file, after every checksum has been found right.
 
     Raises:
@@ -76,6 +93,9 @@ def _section(reader: Reader, name: str, length: int) -> memoryview:
 
 
 def _check_crc(reader: Reader, content: memoryview) -> None:
-    stored = int.from_bytes(reader.take(4), "little")
-    if stored != zlib.crc32(content):
+    stored, crc = int.from_bytes(reader.take(4), "little"), 0
+    for start in range(0, len(content), _CHUNK):
+        crc = zlib.crc32(content[start : start + _CHUNK], crc)
+        forget(content)
+    if stored != crc:
         raise reader.fault("the checksum does not match")

@@ -15,7 +15,7 @@ class Limits:
         rank: number of axes of a tensor; numpy itself has no more than 64.
         name_bytes: length of a tensor's name, UTF-8.
         values: values of one tensor.
-        repeated_values: values of all tensors whose streams are too short to hold them one by one, and so must all be equal. A
+        repeated_values: values of all streams that are too short to hold them one by one, which must therefore all be equal. A
             length that costs the file nothing may not cost the reader much.
         decoded_bytes: all tensors and their tables together, decoded; a tied tensor counts every time.
         graph_bytes: the graph, inflated.
@@ -24,13 +24,13 @@ class Limits:
         notes_bytes: the notes, inflated.
     """
 
-    file_bytes: int = 4 * GIB
+    file_bytes: int = 16 * GIB
     tensors: int = 1 << 16
     rank: int = 16
     name_bytes: int = 1024
-    values: int = 1 << 28
+    values: int = 1 << 31
     repeated_values: int = 1 << 25
-    decoded_bytes: int = 4 * GIB
+    decoded_bytes: int = 16 * GIB
     graph_bytes: int = 4 * MIB
     graph_nodes: int = 1 << 16
     activation_bytes: int = 1 * GIB

@@ -1,26 +1,11 @@
-"""The smallest pieces of the file: varints, bounded reading, deflated blocks."""
+"""The smallest pieces of the file: bounded reading, deflated blocks."""
 
 import zlib
 
 from laconic.base.errors import ArtifactError, LimitError
+from laconic.codec.varint import write_varint
 
 DAMAGED = "the file is damaged; fetch it again, or pack it again"
-
-
-def varint(value: int) -> bytes:
-    """An unsigned integer in base 128, least significant group first, high bit set on all but the last.
-
-    The codec has the same varints, with 64 bits. They stand here again so that `inspect` need not import the compiled coders.
-
-    >>> varint(300).hex()
-    'ac02'
-    """
-    groups = bytearray()
-    while value > 0x7F:
-        groups.append(value & 0x7F | 0x80)
-        value >>= 7
-    groups.append(value)
-    return bytes(groups)
 
 
 class Reader:
@@ -85,7 +70,7 @@ class Reader:
 def deflate(content: bytes) -> bytes:
     """Length, then raw deflate (RFC 1951)."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
-    return varint(len(content)) + packer.compress(content) + packer.flush()
+    return write_varint(len(content)) + packer.compress(content) + packer.flush()
 
 
 def inflate(reader: Reader, most: int) -> bytes:

@@ -53,7 +53,7 @@ class Layer:
         nonzero: number of its values that are not zero.
         values: number of different values that it holds.
         dense_bytes: its size as the original stored it.
-        bytes: length of its streams in the file.
+        bytes: its share of the file's streams; its part of a pool that many small tensors share is estimated.
     """
 
     name: str

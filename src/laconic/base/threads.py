@@ -44,4 +44,6 @@ def _ahead(work: Callable[[Item], Result], items: Iterable[Item], threads: int) 
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        # Without waiting: the collector may close a generator that nobody finished, in any thread and at any moment, such as in one that
+        # is just being started; to wait for other threads there would be to wait for ever.
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,12 @@
-"""Help with a word that was mistyped."""
+"""Help with names: one that was mistyped, and those that wrappers of models lengthen."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+_WRAPPERS = ("module.", "_orig_mod.")  # nn.DataParallel and DistributedDataParallel; torch.compile
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -17,3 +22,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"known: {', '.join(words[:12])}" + (f" … ({len(words)} in all)" if len(words) > 12 else "")
+
+
+def unwrapped(state: Mapping[str, Value]) -> dict[str, Value]:
+    """A checkpoint by the names that its tensors have in the model itself: without what `DataParallel` and `torch.compile` put before.
+
+    >>> unwrapped({"module.fc.weight": 1, "module.fc.bias": 2})
+    {'fc.weight': 1, 'fc.bias': 2}
+    """
+    for prefix in _WRAPPERS:
+        if state and all(name.startswith(prefix) for name in state):
+            return unwrapped({name.removeprefix(prefix): value for name, value in state.items()})
+    return dict(state)

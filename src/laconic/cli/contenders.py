@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from laconic.artifact import layout, read, unpack
+from laconic.artifact import read, unpack, unpack_each
 from laconic.base.measures import Measure, timing
 from laconic.cli.records import read_record
 from laconic.report.contenders import Contender, Part, from_record, judged_on
@@ -63,12 +63,11 @@ def _open(path: Path, name: str) -> Opened:
     if path.is_dir() or path.name.endswith(".json"):
         return Opened(from_record(name, read_record(path / RESULTS if path.is_dir() else path)), None)
     content = read(path)
-    found = layout(content)
     artifact = unpack(content)
     contender = Contender(
         name=name,
         size=Measure(len(content), "bytes", "length of the file"),
-        parts={entry.name if found.named else f"#{entry.name}": Part(entry.form, entry.stream_bytes) for entry in found.entries},
+        parts={f"{'' if artifact.named else '#'}{one.entry.name}": Part(one.entry.form, one.bytes) for one in unpack_each(content)},
         remark="" if artifact.graph else f"no graph to run: {artifact.notes.reason or 'weights only'}",
     )
     return Opened(contender, Session(artifact) if artifact.graph else None)

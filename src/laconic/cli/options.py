@@ -1,6 +1,7 @@
 """The options that commands share, and how their words are read."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,16 @@ import typer
 
 from laconic.base.errors import UsageError
 
+
+class ProfileWord(StrEnum):
+    """How much is known of a weight before it is coded."""
+
+    AUTO = "auto"
+    SMALLEST = "smallest"
+    FAST = "fast"
+
+
+Profile = Annotated[ProfileWord, typer.Option(help="Of the coder; auto: smallest up to 16 million weights, fast above.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 File = Annotated[Path, typer.Argument(metavar="F.lac", help="The file.", show_default=False)]
 Model = Annotated[

@@ -3,19 +3,23 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from laconic.artifact import Artifact, Notes
-from laconic.artifact.layout import DTYPES
-from laconic.base.archives import read_npz
+import numpy as np
+
+from laconic.artifact import Artifact, Lazy, Notes, Source
+from laconic.artifact.entries import DTYPES
+from laconic.base.archives import Stored, open_npz
 from laconic.base.errors import DataError, ExportError, UsageError
 from laconic.base.preprocessing import Preprocessing
+from laconic.base.safetensors import open_safetensors
+from laconic.base.words import unwrapped
 from laconic.cli.options import Sample
 from laconic.forms import Dense, Form, recognise
 
-_CHECKPOINTS = (".safetensors", ".pt", ".pth", ".th")
+_CHECKPOINTS = (".pt", ".pth", ".th")
 
 
 def artifact_of(source: str, weights: Path | None, sample: Sample) -> Artifact:
-    """What a file of this says: a graph too, where there is one.
+    """What a file of this says: a graph too, where there is one. Archives and `.safetensors` are read when their tensors are asked for.
 
     Raises:
         UsageError: a word that names nothing to pack. ModelError, DataError: it cannot be read, or holds types that no file does.
@@ -24,31 +28,39 @@ def artifact_of(source: str, weights: Path | None, sample: Sample) -> Artifact:
     if suffix == ".lac":
         raise UsageError("this is a .lac file already", where=source, hint="laconic unpack decodes it")
     if suffix == ".npz":
-        arrays = {name: Dense.of(array) for name, array in read_npz(Path(source)).items()}
-        return Artifact(recognised(arrays), notes=Notes(reason="arrays have none"))
+        return Artifact(_stored(open_npz(Path(source))), notes=Notes(reason="arrays have none"))
+    if suffix == ".safetensors":
+        return Artifact(_stored(unwrapped(open_safetensors(Path(source)))), notes=Notes(reason="a checkpoint has none"))
     if suffix in _CHECKPOINTS:
         return Artifact(recognised(_checkpoint(Path(source))), notes=Notes(reason="a checkpoint has none"))
     return _model(source, weights, sample)
 
 
-def recognised(tensors: Mapping[str, Form]) -> dict[str, Form]:
-    """Every tensor in the cheapest Form that gives it back bit for bit; what was tied stays tied.
+def recognised(tensors: Mapping[str, Form]) -> Lazy:
+    """Every tensor in the cheapest Form that gives it back bit for bit, found when it is asked for; what was tied stays tied."""
 
-    Raises:
-        DataError: a tensor of a type that a .lac file does not hold.
-    """
-    for name, form in tensors.items():
-        if form.dtype.name not in DTYPES:
-            raise DataError(f"{name} is of type {form.dtype.name}", hint=f"a .lac file holds {', '.join(DTYPES)}")
-    found = {id(form): recognise(form.array()) for form in tensors.values()}
-    return {name: found[id(form)] for name, form in tensors.items()}
+    def cheapest(name: str, form: Form) -> Form:
+        return _recognised(name, form.table.reshape(form.shape)) if isinstance(form, Dense) else form
+
+    own = {id(form): Source(form.size, lambda name=name, form=form: cheapest(name, form)) for name, form in tensors.items()}  # type: ignore[misc]
+    return Lazy({name: own[id(form)] for name, form in tensors.items()})
+
+
+def _stored(arrays: Mapping[str, Stored]) -> Lazy:
+    return Lazy({name: Source(one.bytes, lambda name=name, one=one: _recognised(name, one.read())) for name, one in arrays.items()})  # type: ignore[misc]
+
+
+def _recognised(name: str, array: np.ndarray) -> Form:
+    if array.dtype.name not in DTYPES:
+        raise DataError(f"{name} is of type {array.dtype.name}", hint=f"a .lac file holds {', '.join(DTYPES)}")
+    return recognise(array)
 
 
 def _checkpoint(path: Path) -> dict[str, Form]:
-    from laconic.nn.weights import to_numpy
+    from laconic.nn.weights import viewed
     from laconic.zoo.checkpoint import read_state
 
-    return {name: Dense.of(to_numpy(tensor)) for name, tensor in read_state(path).items()}
+    return {name: Dense.of(viewed(tensor)) for name, tensor in read_state(path).items()}
 
 
 def _model(source: str, weights: Path | None, sample: Sample) -> Artifact:

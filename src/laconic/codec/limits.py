@@ -24,7 +24,7 @@ LARGEST_GROUP = 1 << 20
 LEAST_GROUP = 1 << 19
 """Values of a group that another follows, at least: each group begins with a model that takes a while to make."""
 
-TRY_ALL_BELOW = 1 << 18
+TRY_ALL_BELOW = 1 << 16
 """Arrays of at most so many values are coded in every way there is; larger ones in the way that was best on a sample of so many."""
 
 

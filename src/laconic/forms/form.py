@@ -20,8 +20,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from laconic.base.dtypes import bits
 from laconic.base.errors import ArtifactError
-from laconic.forms.dtypes import bits
 from laconic.forms.order import ascending
 
 

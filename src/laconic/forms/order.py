@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from laconic.forms.dtypes import MANTISSA, NIBBLES, bits
+from laconic.base.dtypes import MANTISSA, NIBBLES, bits
 
 
 def ascending(values: np.ndarray) -> np.ndarray:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from laconic.forms.dtypes import bits, is_floating
+from laconic.base.dtypes import MANTISSA, bits, is_floating
 from laconic.forms.form import Codebook, Dense, Form, Grid, Masked, narrow
 
 SMALLEST = 8  # values; below this a table saves nothing
 MOST_SHARED_VALUES = 4096  # above this a table costs more than it saves
 MOST_MULTIPLES = 1 << 20  # steps; a float32 has no more than 24 bits of them
+FEW = 256  # a table of these is worth it for any type; a larger one if a place in it takes fewer bits than a float: mantissa + 2
 SAMPLE = 1 << 14  # enough to see that an array has too many different values for a table
 PIECE = 1 << 20
 
@@ -20,8 +21,8 @@ PIECE = 1 << 20
 def recognise(array: np.ndarray) -> Form:
     """A Form that gives `array` back bit for bit: the first of these that fits.
 
-    At most 4096 different values, each standing twice on average → codebook; float32 multiples of the least magnitude → grid;
-    at least an eighth zeros → masked; else dense, as is whatever is not floating or has fewer than 8 values.
+    At most 4096 different values (512 of bfloat16, 256 of 8 bits), each standing twice on average → codebook; float32 multiples of
+    the least magnitude → grid; at least an eighth zeros → masked; else dense, as is whatever is not floating or has fewer than 8 values.
 
     >>> recognise(np.float32([0, 0.5, 0.5, 0, 0.5, 0, 0, 0.5])).kind
     'codebook'
@@ -34,7 +35,7 @@ def recognise(array: np.ndarray) -> Form:
 
 def _codebook(array: np.ndarray) -> Codebook | None:
     patterns = bits(array).reshape(-1)
-    most = min(MOST_SHARED_VALUES, array.size // 2)
+    most = min(MOST_SHARED_VALUES, max(FEW, 4 << MANTISSA[array.dtype.name]), array.size // 2)
     distinct = np.unique(patterns[:SAMPLE])
     for piece in _pieces(patterns):
         if len(distinct) > most:

@@ -12,7 +12,7 @@ from laconic.forms import Dense, Form
 from laconic.graph.edits import Edit
 from laconic.nn.checks import check_model
 from laconic.nn.holding import Held
-from laconic.nn.weights import to_numpy, to_torch
+from laconic.nn.weights import to_numpy, to_torch, viewed
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +30,16 @@ class Network:
     edits: tuple[Edit, ...] = ()
 
     def tensors(self) -> dict[str, Form]:
-        """Every tensor of the state dict as a Form, in its order; tied names share one Form object."""
+        """Every tensor of the state dict as a Form, in its order; tied names share one Form object.
+
+        What is dense lies in the model's own memory where it can: keep the Forms no longer than the model stays as it is.
+        """
         by_storage: dict[tuple[int, tuple[int, ...], tuple[int, ...], torch.dtype], Form] = {}
         found: dict[str, Form] = {}
         for name, tensor in self.module.state_dict(keep_vars=True).items():
             address = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
             form = self.forms.get(name) or (by_storage.get(address) if tensor.numel() else None)
-            found[name] = by_storage[address] = form if form is not None else Dense.of(to_numpy(tensor))
+            found[name] = by_storage[address] = form if form is not None else Dense.of(viewed(tensor))
         return found
 
     def kind(self, name: str) -> str:

@@ -16,7 +16,7 @@ from laconic.nn.weights import to_numpy, to_torch
 def preserve(network: Network) -> bytes:
     """Values, Forms and Edits in the form of a `.lac` file without a graph; the class is not in it."""
     folds = tuple((edit.layer, edit.norm) for edit in network.edits)
-    return pack(Artifact(network.tensors(), None, Notes(folds=folds)))
+    return pack(Artifact(network.tensors(), None, Notes(folds=folds)), profile="fast")
 
 
 @torch.no_grad()

@@ -8,8 +8,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-from laconic.artifact.layout import DTYPES
+from laconic.artifact.entries import DTYPES
+from laconic.base.dtypes import NIBBLES
 from laconic.base.errors import ModelError
+
+_TYPES = [name for name in DTYPES if name not in NIBBLES]
 
 
 def check_model(model: nn.Module) -> None:
@@ -60,8 +63,8 @@ def _check_type(name: str, held: object) -> None:
     if held.layout != torch.strided:
         kind = str(held.layout).removeprefix("torch.sparse_")
         raise ModelError(f"a sparse tensor ({kind}) cannot be packed", where=name, hint="store tensor.to_dense(); zeros cost little")
-    if str(held.dtype).removeprefix("torch.") not in DTYPES:
-        hint = f"types that a file holds: {', '.join(DTYPES)}" + ("; torch.view_as_real gives floats" if held.is_complex() else "")
+    if str(held.dtype).removeprefix("torch.") not in _TYPES:
+        hint = f"types that a file holds: {', '.join(_TYPES)}" + ("; torch.view_as_real gives floats" if held.is_complex() else "")
         raise ModelError(f"tensors of type {str(held.dtype).removeprefix('torch.')} cannot be packed", where=name, hint=hint)
 
 
@@ -87,7 +90,8 @@ def _check_values(name: str, tensor: Tensor, infinity: bool) -> None:
         raise ModelError("this tensor has no values yet", where=name, hint="run the model once, or load its weights")
     if not tensor.is_floating_point() or tensor.layout != torch.strided:
         return
-    sound = ~tensor.isnan() if infinity else tensor.isfinite()
+    wide = tensor.float() if tensor.element_size() == 1 else tensor  # torch cannot ask this of all floats of 8 bits
+    sound = ~wide.isnan() if infinity else wide.isfinite()
     if not sound.all():
         strange = tensor.numel() - int(sound.sum())
         raise ModelError(

@@ -8,20 +8,26 @@ import numpy as np
 import torch
 from torch import nn
 
+from laconic.base.dtypes import NIBBLES, dtype_of
 from laconic.base.errors import RecipeError
 
 Value = TypeVar("Value")
 
+# torch cannot hand these out as NumPy's, nor take them from there, but for their bits.
+_SEEN_AS = {"bfloat16": "int16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
+
 
 def weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Name → parameter of every weight that a method may press: floating, of two or more axes, tied ones once.
+    """Name → parameter of every weight that a method may press: floats of 16 bits or more, of two or more axes, tied ones once.
 
     Biases and normalisation parameters are left out: they are few, and errors in them cost most.
 
     >>> list(weights(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))))
     ['0.weight']
     """
-    return {name: p for name, p in model.named_parameters() if p.ndim >= 2 and p.is_floating_point() and p.numel() > 0}
+    return {
+        name: p for name, p in model.named_parameters() if p.ndim >= 2 and p.is_floating_point() and p.element_size() > 1 and p.numel() > 0
+    }
 
 
 def left_dense(model: nn.Module) -> dict[str, str]:
@@ -60,18 +66,21 @@ def _fits(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.rpartition(".")[0], pattern)
 
 
-def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """A copy of the tensor's values as an array of the same type; bfloat16 becomes ml_dtypes' bfloat16, bit for bit."""
-    tensor = tensor.detach().cpu().contiguous()
-    if tensor.dtype == torch.bfloat16:
-        import ml_dtypes  # comes with onnx
+def viewed(tensor: torch.Tensor) -> np.ndarray:
+    """The tensor's values as an array of the same type, bit for bit, in the same memory if it is the CPU's."""
+    tensor, name = tensor.detach().cpu(), str(tensor.dtype).removeprefix("torch.")
+    if name not in _SEEN_AS:
+        return tensor.numpy()
+    return tensor.view(getattr(torch, _SEEN_AS[name])).numpy().view(dtype_of(name))
 
-        return tensor.view(torch.int16).numpy().copy().view(ml_dtypes.bfloat16)
-    return tensor.numpy().copy()
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """A copy of the tensor's values as an array of the same type, bit for bit."""
+    return viewed(tensor).copy()
 
 
 def to_torch(array: np.ndarray) -> torch.Tensor:
-    """The inverse of `to_numpy`."""
-    if array.dtype.name == "bfloat16":
-        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
-    return torch.from_numpy(np.array(array))  # a copy of the same shape; ascontiguousarray would make scalars one-dimensional
+    """The inverse of `to_numpy`; integers of 4 bits, which torch does not compute with, become those of 8."""
+    name = array.dtype.name
+    plain = np.array(array.astype(np.int8) if name in NIBBLES else array)  # a copy of the same shape, scalars included
+    return torch.from_numpy(plain.view(_SEEN_AS[name])).view(getattr(torch, name)) if name in _SEEN_AS else torch.from_numpy(plain)

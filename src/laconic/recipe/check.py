@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from torch import nn
 
-from laconic.artifact import Artifact, layout, pack
+from laconic.artifact import Artifact, pack, unpack_each
+from laconic.artifact.encode import profile_for
 from laconic.base.errors import DataError
 from laconic.base.measures import Measure
 from laconic.base.progress import Progress, silent
@@ -181,12 +182,14 @@ def _at_once(step: Step, network: Network, context: Context) -> Network:
 
 def _packed(artifact: Artifact) -> tuple[int, float]:
     """Bytes of the file, and seconds to pack it; large tensors stand for themselves with their first rows."""
-    rows = {id(form): _first_rows(form) for form in artifact.tensors.values()}
+    whole = {id(form): form for form in artifact.tensors.values()}
+    rows = {key: _first_rows(form) for key, form in whole.items()}
+    profile = profile_for(sum(form.size for form in whole.values()))
     start = time.perf_counter()
-    content = pack(replace(artifact, tensors={name: rows[id(form)] for name, form in artifact.tensors.items()}))
+    content = pack(replace(artifact, tensors={name: rows[id(form)] for name, form in artifact.tensors.items()}), profile=profile)
     seconds = time.perf_counter() - start
     share = {name: form.size / max(rows[id(form)].size, 1) for name, form in artifact.tensors.items()}
-    left_out = sum((share[entry.name] - 1) * entry.stream_bytes for entry in layout(content).entries)
+    left_out = sum((share[tensor.entry.name] - 1) * tensor.bytes for tensor in unpack_each(content))
     return round(len(content) + left_out), seconds * (1 + left_out / len(content))
 
 
@@ -198,8 +201,14 @@ def _first_rows(form: Form) -> Form:
     if form.integers is None:
         return rebuild(form.kind, shape, None, form.table[: form.size // form.shape[0] * rows])
     integers = form.integers[:rows]
-    kept = {"masked": int(integers.sum(dtype=int)), "grid": rows}.get(form.kind, len(form.table))
+    kept = {"masked": int(integers.sum(dtype=int)), "grid": _steps(form, rows)}.get(form.kind, len(form.table))
     return rebuild(form.kind, shape, integers, form.table[:kept])
+
+
+def _steps(form: Form, rows: int) -> int:
+    """How many of a grid's steps its first rows have; one will do where a step counts for more than whole rows."""
+    steps = len(form.table) * rows // form.shape[0]
+    return steps if steps and (form.size // form.shape[0] * rows) % steps == 0 else 1
 
 
 def _judging(network: Network, data: Data, task: Task, stages: int) -> float:

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from laconic.artifact import Artifact, layout
-from laconic.artifact.layout import TensorEntry
+from laconic.artifact import Artifact, Tensor, layout, unpack_each
+from laconic.base.dtypes import bits
 from laconic.base.errors import ModelError
 from laconic.base.measures import Measure, machine, timing
 from laconic.base.records import Figures, Layer, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
-from laconic.forms.dtypes import bits
 from laconic.profile import count
 from laconic.runtime import Session
 from laconic.runtime.latency import clock, ratio
@@ -66,11 +65,10 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
     clocked = {name: timing(ms, "ms", "batch 1, one thread, interleaved") for name, ms in times.items()}
     costs = {name: _costs(side.module, data) for name, side in (("before", before), ("after", after))}
     figures = {name: Figures(sizes[name], judged[name].score, clocked[name], *costs[name]) for name in runners}
-    found = layout(content)
-    rows = _layer_rows(after.artifact, found.entries)
+    rows = tuple(_layer_row(tensor) for tensor in unpack_each(content) if tensor.entry.form != "tied")
     line = speed_line(speed, [row.form for row in rows], engine="ONNX Runtime" if after.artifact.graph else "torch")
     verdicts = Verdicts(_class_numbers(data, task), judged["before"].decided, judged["after"].decided)
-    return Comparison(figures["before"], figures["after"], speed, line, rows, found.sections, verdicts)
+    return Comparison(figures["before"], figures["after"], speed, line, rows, layout(content).sections, verdicts)
 
 
 def _class_numbers(data: Data, task: Task) -> tuple[int, ...]:
@@ -99,20 +97,16 @@ def _distinct(artifact: Artifact) -> dict[int, Form]:
     return {id(form): form for form in artifact.tensors.values()}
 
 
-def _layer_rows(artifact: Artifact, entries: tuple[TensorEntry, ...]) -> tuple[Layer, ...]:
-    return tuple(_layer_row(entry, artifact.tensors[entry.name]) for entry in entries if entry.form != "tied")
-
-
-def _layer_row(entry: TensorEntry, form: Form) -> Layer:
-    patterns = bits(form.array())
+def _layer_row(tensor: Tensor) -> Layer:
+    patterns = bits(tensor.form.array())
     return Layer(
-        name=entry.name,
-        shape=entry.shape,
-        form=entry.form,
+        name=tensor.entry.name,
+        shape=tensor.entry.shape,
+        form=tensor.entry.form,
         nonzero=int(np.count_nonzero(patterns)),
         values=len(np.unique(patterns)),
         dense_bytes=patterns.nbytes,
-        bytes=entry.stream_bytes,
+        bytes=tensor.bytes,
     )
 
 

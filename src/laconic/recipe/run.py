@@ -115,8 +115,9 @@ def _finish(original: Network, packed: tuple[Artifact, str], network: Network, d
     before, obstacle = packed
     after, obstacle = (repackage(network, before), obstacle) if network.edits == original.edits else package(network, data)
     content = pack(after)
-    was, now = Runnable(original.module, unpack(pack(before))), Runnable(network.module, unpack(content))
-    return Finished(after, content, compare(was, now, content, data, task), _warnings(obstacle, original, data))
+    said = unpack(content)  # what the file says stays so, whatever becomes of the networks in memory
+    was, now = Runnable(original.module, unpack(pack(before))), Runnable(network.module, said)
+    return Finished(said, content, compare(was, now, content, data, task), _warnings(obstacle, original, data))
 
 
 def _warnings(obstacle: str, original: Network, data: Data) -> tuple[str, ...]:

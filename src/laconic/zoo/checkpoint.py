@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from laconic.base.errors import ModelError
+from laconic.base.words import unwrapped
 
 State = dict[str, Tensor]
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".th")
 _KEYS = ("state_dict", "model_state_dict", "model")
-_WRAPPERS = ("module.", "_orig_mod.")  # nn.DataParallel and DistributedDataParallel; torch.compile
 # What torch.load raises, by trial and by its source, on bytes that are no checkpoint, or not all of one.
 _DAMAGE = (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, struct.error)
 _SHOWN = 5
@@ -56,7 +56,7 @@ def read_state(path: Path | str) -> State:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except OSError as cause:
         raise ModelError(f"the file cannot be read: {cause.strerror}", where=str(path)) from cause
-    return _unwrapped(_state_in(content, str(path)))
+    return unwrapped(_state_in(content, str(path)))
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -97,13 +97,6 @@ def _state_in(content: Any, where: str) -> State:
         held = ", ".join(map(str, list(content)[:_SHOWN])) if isinstance(content, Mapping) else type(content).__name__
         raise ModelError(f"no state dict in the file; it holds {held or 'nothing'}", where=where, hint="save model.state_dict()")
     return {str(name): value for name, value in content.items()}
-
-
-def _unwrapped(state: State) -> State:
-    for prefix in _WRAPPERS:
-        if all(name.startswith(prefix) for name in state):
-            return _unwrapped({name.removeprefix(prefix): value for name, value in state.items()})
-    return state
 
 
 def _compare(wanted: Mapping[str, Tensor], found: State, where: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from laconic.cli.options import Input, Json, Mean, Model, Output, Std, Weights, read_sample
+from laconic.cli.options import Input, Json, Mean, Model, Output, Profile, ProfileWord, Std, Weights, read_sample
 from laconic.cli.targets import check_file
 from laconic.cli.terminal import show, show_json, size
 
@@ -33,6 +33,7 @@ def compress(
     save_recipe: SaveRecipe = None,
     run: RunFolder = None,
     resume: Resume = False,
+    profile: Profile = ProfileWord.AUTO,
     shape: Input = None,
     mean: Mean = None,
     std: Std = None,
@@ -63,7 +64,7 @@ def compress(
         samples = open_data(data, model, sample, checkpoint=weights is not None)
         network = open_model(model, weights, samples.preprocessing.shape, len(samples.classes) or None, chosen.seed)
         result = press(network, samples, chosen, name=model, progress=progress, folder=story, resume=resume)
-    result.save(output, weights_only)
+    result.save(output, weights_only, profile=profile.value)
     if save_recipe is not None:
         write_atomically(save_recipe, write(chosen).encode())
     write_report(result.record, story)

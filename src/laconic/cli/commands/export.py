@@ -33,10 +33,12 @@ def export(file: File, to: To, output: Output, as_json: Json = False) -> None:
     from laconic.runtime import to_onnx
 
     check_file(output)
-    artifact = unpack(read(file))
-    content = to_onnx(artifact) if to is Format.ONNX else write_arrays(artifact, ".safetensors")
-    write_atomically(output, content)
-    if as_json:
-        show_json({"file": str(output), "bytes": len(content), "format": to.value})
+    if to is Format.ONNX:
+        write_atomically(output, to_onnx(unpack(read(file))))
     else:
-        show(verdict(f"{output}: {file.name} as {to.value}, {size(len(content))}."))
+        write_arrays(output, read(file), ".safetensors")
+    length = output.stat().st_size
+    if as_json:
+        show_json({"file": str(output), "bytes": length, "format": to.value})
+    else:
+        show(verdict(f"{output}: {file.name} as {to.value}, {size(length)}."))

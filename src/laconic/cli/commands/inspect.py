@@ -1,5 +1,6 @@
 """`laconic inspect`: where a file's bytes are."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,51 +12,61 @@ from laconic.cli.terminal import grouped, show, show_json, sides, size, table, t
 if TYPE_CHECKING:
     from laconic.artifact import Layout, TensorEntry
 
+SHARED = "Small tensors and tables stand in pools, one for each type; a tensor's part of a pool is estimated by its number of values."
+
 
 def inspect(file: File, as_json: Json = False) -> None:
     """Show where the bytes of a file are.
 
-    Tensor by tensor and section by section; checksums are verified, no weight is decoded.
+    Tensor by tensor and section by section. Everything is decoded for it: only the decoder knows where a tensor's bytes begin.
     """
-    from laconic.artifact import layout, read
+    from laconic.artifact import layout, read, unpack_each
     from laconic.artifact.files import identity
 
     content = read(file)
     found = layout(content)
+    shares = [tensor.bytes for tensor in unpack_each(content)]
     sha256 = identity(content)
     if as_json:
-        tensors = [asdict(entry) | {"bytes": entry.stream_bytes} for entry in found.entries]
-        show_json({"file": str(file), "bytes": len(content), "sha256": sha256, "sections": dict(found.sections), "tensors": tensors})
+        tensors = [asdict(entry) | {"bytes": share} for entry, share in zip(found.entries, shares, strict=True)]
+        told = {"file": str(file), "bytes": len(content), "sha256": sha256, "sections": dict(found.sections)}
+        show_json(told | {"streams": _streams(found), "tensors": tensors})
     else:
-        show(_tensors(found), "", _sections(found), "", verdict(_sentence(found)), f"sha256 {sha256}")
+        notes = [SHARED] if found.directory.pools else []
+        show(_tensors(found, shares), "", _sections(found), "", verdict(_sentence(found)), *notes, f"sha256 {sha256}")
 
 
-def _tensors(found: "Layout") -> Table:
+def _tensors(found: "Layout", shares: Sequence[int]) -> Table:
     headings = ("form", "shape", "type", "bytes", "bits/weight")
-    return table("tensor", *headings, rows=[_row(entry, found.named) for entry in found.entries], words=3)
+    rows = [_row(entry, share, found.named) for entry, share in zip(found.entries, shares, strict=True)]
+    return table("tensor", *headings, rows=rows, words=3)
 
 
-def _row(entry: "TensorEntry", named: bool) -> tuple[str, ...]:
-    bits = 8 * entry.stream_bytes / max(entry.size, 1)
+def _row(entry: "TensorEntry", share: int, named: bool) -> tuple[str, ...]:
+    bits = 8 * share / max(entry.size, 1)
     form = f"tied to {entry.tied_to}" if entry.form == "tied" else entry.form
-    return (entry.name if named else f"#{entry.name}", form, sides(entry.shape), entry.dtype, grouped(entry.stream_bytes), f"{bits:.2f}")
+    return (entry.name if named else f"#{entry.name}", form, sides(entry.shape), entry.dtype, grouped(share), f"{bits:.2f}")
 
 
 def _sections(found: "Layout") -> Table:
     whole = sum(found.sections.values())
-    rows = [(name, grouped(count), f"{100 * count / whole:.1f} %") for name, count in found.sections.items()]
-    return table("section", "bytes", "share", rows=[*rows, ("file", grouped(whole), "100.0 %")])
+    parts = [(name, count) for name, count in found.sections.items()]
+    place = list(found.sections).index("streams") + 1
+    parts[place:place] = [(f"  {name}", count) for name, count in _streams(found).items() if count]
+    rows = [(name, grouped(count), f"{100 * count / whole:.1f} %") for name, count in (*parts, ("file", whole))]
+    return table("section", "bytes", "share", rows=rows)
+
+
+def _streams(found: "Layout") -> dict[str, int]:
+    """Bytes of each kind of stream."""
+    directory = found.directory
+    groups = sum(group.length for group in directory.groups)
+    return {"pools": sum(directory.pools.values()), "tails": sum(directory.tails.values()), "groups": groups}
 
 
 def _sentence(found: "Layout") -> str:
     own = [entry for entry in found.entries if entry.form != "tied"]
-    weights, raw, whole = sum(e.size for e in own), sum(map(_decoded, own)), sum(found.sections.values())
+    weights, raw, whole = sum(e.size for e in own), sum(e.size * e.width for e in own), sum(found.sections.values())
     graph = "with its graph" if "graph" in found.sections else "without a graph"
     ratio = f", {times(raw / whole)} smaller than decoded ({size(raw)})" if raw > whole else ""
     return f"{grouped(weights)} weights, {graph}, in {size(whole)}: {8 * whole / max(weights, 1):.2f} bits a weight{ratio}."
-
-
-def _decoded(entry: "TensorEntry") -> int:
-    import numpy as np
-
-    return entry.size * (2 if entry.dtype == "bfloat16" else np.dtype(entry.dtype).itemsize)

@@ -5,26 +5,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from laconic.cli.options import Input, Json, Mean, Output, Std, Weights, read_sample
+from laconic.cli.options import Input, Json, Mean, Output, Profile, ProfileWord, Std, Weights, read_sample
 from laconic.cli.targets import check_file
 from laconic.cli.terminal import complain, show, show_json, sides, size, table, times, verdict
 
 if TYPE_CHECKING:
-    from laconic.artifact import Artifact
+    from laconic.artifact import Layout
 
 Source = Annotated[str, typer.Argument(metavar="ANY", help="MODEL, a checkpoint (.safetensors, .pt, .pth, .th) or arrays (.npz).")]
 
 
 def pack(
-    source: Source, output: Output, weights: Weights = None, shape: Input = None, mean: Mean = None, std: Std = None, as_json: Json = False
+    source: Source,
+    output: Output,
+    weights: Weights = None,
+    profile: Profile = ProfileWord.AUTO,
+    shape: Input = None,
+    mean: Mean = None,
+    std: Std = None,
+    as_json: Json = False,
 ) -> None:
     """Write a model, a checkpoint or arrays as a .lac file.
 
     They are packed as they are: not a bit of any weight is changed. Few different values, multiples of a step and zeros are
-    found by looking at the weights, and cost little.
+    found by looking at the weights, and cost little. Archives and .safetensors are read tensor by tensor, however large they are.
     """
-    from laconic.artifact import write
-    from laconic.artifact.files import identity
+    from laconic.artifact import layout, read, write
     from laconic.cli.packing import artifact_of
     from laconic.cli.progress import at_work
 
@@ -33,21 +39,27 @@ def pack(
     with at_work() as progress:
         progress("pack", 0.0, source)
         artifact = artifact_of(source, weights, sample)
-        content = write(output, artifact)
+        written = write(output, artifact, profile=profile.value, progress=progress)
     if artifact.graph is None:
         complain(f"the file holds weights and their names, but no graph: {artifact.notes.reason}", "warning")
-    raw = sum(form.array().nbytes for form in {id(form): form for form in artifact.tensors.values()}.values())
+    found = layout(read(output))
+    raw = sum(entry.size * entry.width for entry in found.entries if entry.form != "tied")
     if as_json:
-        told = {"file": str(output), "bytes": len(content), "sha256": identity(content), "decoded_bytes": raw}
-        forms = {name: form.kind for name, form in artifact.tensors.items()}
-        show_json(told | {"graph": artifact.graph is not None, "forms": forms})
+        told = {"file": str(output), "bytes": written.bytes, "sha256": written.sha256, "decoded_bytes": raw}
+        show_json(told | {"graph": artifact.graph is not None, "forms": _forms(found)})
     else:
-        sentence = f"{output}: {size(len(content))} for {size(raw)} of weights ({_change(raw, len(content))})."
-        show(_tensors(artifact), "", verdict(sentence), f"sha256 {identity(content)}")
+        sentence = f"{output}: {size(written.bytes)} for {size(raw)} of weights ({_change(raw, written.bytes)})."
+        show(_tensors(found), "", verdict(sentence), f"sha256 {written.sha256}")
 
 
-def _tensors(artifact: "Artifact") -> Table:
-    rows = [(name, form.kind, sides(form.shape), form.dtype.name) for name, form in artifact.tensors.items()]
+def _forms(found: "Layout") -> dict[str, str]:
+    """Name → Form; of a tied tensor, that of the one that it is tied to."""
+    return {entry.name: (entry if entry.tied_to < 0 else found.entries[entry.tied_to]).form for entry in found.entries}
+
+
+def _tensors(found: "Layout") -> Table:
+    forms = _forms(found)
+    rows = [(entry.name, forms[entry.name], sides(entry.shape), entry.dtype) for entry in found.entries]
     return table("tensor", "form", "shape", "type", rows=rows, words=3)
 
 

@@ -10,16 +10,17 @@ def unpack(file: File, output: Output, as_json: Json = False) -> None:
 
     Tensors have the names of the state dict; those of a weights-only file are called 0, 1, …
     """
-    from laconic.artifact import read
-    from laconic.artifact import unpack as decode
-    from laconic.base.files import write_atomically
+    from laconic.artifact import layout, read
     from laconic.cli.arrays import write_arrays
+    from laconic.cli.progress import at_work
 
     check_file(output)
-    artifact = decode(read(file))
-    content = write_arrays(artifact, output.suffix)
-    write_atomically(output, content)
+    content = read(file)
+    with at_work() as progress:
+        write_arrays(output, content, output.suffix, progress)
+    names = [entry.name for entry in layout(content).entries]
+    length = output.stat().st_size
     if as_json:
-        show_json({"file": str(output), "bytes": len(content), "tensors": list(artifact.tensors)})
+        show_json({"file": str(output), "bytes": length, "tensors": names})
     else:
-        show(verdict(f"{output}: the {len(artifact.tensors)} tensors of {file.name}, {size(len(content))}."))
+        show(verdict(f"{output}: the {len(names)} tensors of {file.name}, {size(length)}."))
