@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
     from laconic.methods.prune import Prune
+    from laconic.methods.quantize import Quantize
     from laconic.methods.share import Share
     from laconic.recipe import Recipe
     from laconic.runtime import load
@@ -28,6 +29,7 @@ _HOMES = {
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
     "Prune": "laconic.methods.prune",
+    "Quantize": "laconic.methods.quantize",
     "Recipe": "laconic.recipe",
     "Result": "laconic.api",
     "Share": "laconic.methods.share",
@@ -52,6 +54,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "build_model",
     "Prune",
     "Share",
+    "Quantize",
     "Fold",
     "Finetune",
     "Distill",

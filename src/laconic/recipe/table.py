@@ -4,6 +4,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.step import Step
 
@@ -13,4 +14,5 @@ STEPS: dict[str, type[Step]] = {
     "fold": Fold,
     "prune": Prune,
     "share": Share,
+    "quantize": Quantize,
 }
