@@ -92,7 +92,7 @@ def profile_at(number: int) -> Profile:
 
 def write_blocks(profile: Profile, blocks: Sequence[np.ndarray]) -> bytes:
     """The coded bytes of int64 blocks `(rows, columns, taps)`."""
-    learnt, encoder, out = profile.model(), ENCODER, np.empty(_ROOM, np.uint8)
+    learnt, encoder, out = profile.memory(), ENCODER, np.empty(_ROOM, np.uint8)
     for values in blocks:
         encoder, out = profile.write(encoder, out, values, learnt)
     return out[: close(encoder, out)].tobytes()
@@ -105,7 +105,7 @@ def read_blocks(profile: Profile, stream: bytes | memoryview, shapes: Sequence[t
         CodecError: the stream is not one of such shapes.
     """
     data = np.frombuffer(bytearray(stream), np.uint8)  # of a bytearray: to numba, read-only is another type to compile for
-    learnt, decoder = profile.model(), start(data)
+    learnt, decoder = profile.memory(), start(data)
     tensors = [np.zeros(shape, np.int64) for shape in shapes]
     for number, tensor in enumerate(tensors):
         if tensor.size:
