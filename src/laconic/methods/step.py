@@ -139,6 +139,14 @@ class Step(ABC):
             LaconicError: whatever `plan` and `apply` would say.
         """
 
+    def trains(self) -> Training | None:
+        """The training that `apply` spends its time on, if it trains."""
+        return self if isinstance(self, Training) else None
+
+    def draft(self) -> "Step | None":
+        """For a dry run: a variant of seconds that holds the weights as this step does, without training; None: it leaves them."""
+        return None if isinstance(self, Training) else self
+
     @classmethod
     def word(cls) -> str:
         """The word of this step in a recipe: its class name in kebab case."""

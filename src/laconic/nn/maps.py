@@ -33,8 +33,11 @@ class Map(ABC):
         """The inverse of `matrix`."""
 
     @abstractmethod
-    def patches(self, inputs: Tensor) -> Tensor | None:
-        """`(groups, columns, positions)` of a call's inputs, or None where the patches are single words."""
+    def patches(self, inputs: Tensor, most: int) -> Tensor | None:
+        """`(groups, columns, positions)` of a call's inputs, or None where the patches are single words.
+
+        Where there are many more than `most` positions, some of them, evenly spread; the same ones for inputs of the same shape.
+        """
 
     @abstractmethod
     def outputs(self, outputs: Tensor) -> Tensor:
@@ -50,8 +53,9 @@ class LinearMap(Map):
     def weight(self, matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
         return matrix.reshape(shape)
 
-    def patches(self, inputs: Tensor) -> Tensor | None:
-        return inputs.reshape(-1, inputs.shape[-1]).T[None]
+    def patches(self, inputs: Tensor, most: int) -> Tensor | None:
+        rows = inputs.reshape(-1, inputs.shape[-1])
+        return rows[:: max(1, len(rows) // most)].T[None]
 
     def outputs(self, outputs: Tensor) -> Tensor:
         return outputs.reshape(-1, outputs.shape[-1]).T[None]
@@ -66,7 +70,7 @@ class EmbeddingMap(Map):
     def weight(self, matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
         return matrix[0].T.reshape(shape)
 
-    def patches(self, inputs: Tensor) -> Tensor | None:
+    def patches(self, inputs: Tensor, most: int) -> Tensor | None:
         return None
 
     def outputs(self, outputs: Tensor) -> Tensor:
@@ -94,12 +98,15 @@ class ConvMap(Map):
     def weight(self, matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
         return matrix.reshape(shape)
 
-    def patches(self, inputs: Tensor) -> Tensor | None:
+    def patches(self, inputs: Tensor, most: int) -> Tensor | None:
         """Im2col: the values under each tap of the kernel, at each position."""
         found = F.pad(inputs, [side for pair in reversed(self.padding) for side in pair])
         for axis, (size, stride, dilation) in enumerate(zip(self.kernel, self.stride, self.dilation, strict=True), 2):
             found = found.unfold(axis, dilation * (size - 1) + 1, stride)[..., ::dilation]
         space = len(self.kernel)
+        sites = found.shape[2 : 2 + space]
+        stride = max(1, int((len(inputs) * math.prod(sites) / most) ** (1 / space)))
+        found = found[:, :, *[slice(stride // 2 % max(size, 1), None, stride) for size in sites]]
         taps, positions = range(2 + space, 2 + 2 * space), range(2, 2 + space)
         columns = found.shape[1] // self.groups * math.prod(self.kernel)
         return found.permute(1, *taps, 0, *positions).reshape(self.groups, columns, -1)

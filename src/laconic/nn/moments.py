@@ -3,17 +3,18 @@
 x are the patches of the reference, x̂ those of the network at hand; both may be the same.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from laconic.nn.maps import Map
 
 MOST_COLUMNS = 2048  # wider matrices are seen in parts: a second moment has columns² numbers
 MOST_NUMBERS = 1 << 24  # of patches at a time
+MOST_POSITIONS = 1 << 17  # of all samples together: a second moment needs no more of them, and costs columns² for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,9 @@ def moments(view: Map, reference: Tensor, inputs: Tensor) -> list[Moments]:
     """
     found: list[Moments] = []
     for rows in _chunks(view, inputs):
-        own = _parts(view, inputs[rows])
-        theirs = own if reference is inputs else _parts(view, reference[rows])
+        most = math.ceil(MOST_POSITIONS * len(inputs[rows]) / len(inputs))
+        own = _parts(view, inputs[rows], most)
+        theirs = own if reference is inputs else _parts(view, reference[rows], most)
         new = [_moments(a, b) for a, b in zip(theirs, own, strict=True)]
         found = [a + b for a, b in zip(found, new, strict=True)] if found else new
     return found
@@ -82,21 +84,21 @@ def parts(columns: int) -> list[slice]:
 
 
 def _chunks(view: Map, inputs: Tensor) -> Iterator[slice]:
-    patches = view.patches(inputs[:1])
+    patches = view.patches(inputs[:1], MOST_POSITIONS)
     if patches is None:
         return iter(())
     size = max(1, MOST_NUMBERS // max(patches.numel(), 1))
     return (slice(first, first + size) for first in range(0, len(inputs), size))
 
 
-def _parts(view: Map, inputs: Tensor) -> list[Tensor]:
-    patches = view.patches(inputs)
+def _parts(view: Map, inputs: Tensor, most: int) -> list[Tensor]:
+    patches = view.patches(inputs, most)
     assert patches is not None
     return [patches[:, part].float() for part in parts(patches.shape[1])]
 
 
 def _moments(x: Tensor, own: Tensor) -> Moments:
-    square = (own @ own.mT).double()
-    cross = square if x is own else (x @ own.mT).double()
-    total = own.sum(-1, dtype=torch.float64)
-    return Moments(own.shape[-1], square, cross, total, total if x is own else x.sum(-1, dtype=torch.float64))
+    square = (own @ own.mT).double().cpu()
+    cross = square if x is own else (x @ own.mT).double().cpu()
+    total = own.sum(-1).double().cpu()
+    return Moments(own.shape[-1], square, cross, total, total if x is own else x.sum(-1).double().cpu())

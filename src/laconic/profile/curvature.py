@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from laconic.nn.maps import Map, Use, Uses, slow_attention
 from laconic.nn.moments import Moments, moments
 
-PROBES = 16
+PROBES = 8
 BATCH = 64
 
 
@@ -94,7 +94,7 @@ def _learn(
         for (known, _), gradient in zip(seen, by, strict=False):
             if gradient is not None and known.map is not None:
                 columns = known.map.outputs(gradient)
-                known.outputs = known.outputs + weight * (columns @ columns.mT).double()
+                known.outputs = known.outputs + weight * (columns @ columns.mT).double().cpu()
         for name, gradient in zip(loose, by[len(seen) :], strict=True):
             if gradient is not None:
                 found[name].squares += weight * float(gradient.double().square().mean())

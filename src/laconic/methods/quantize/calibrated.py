@@ -88,7 +88,7 @@ class _Settling:
             mean, reference_mean = (
                 torch.cat(found, 1)[:, :, None] for found in zip(*((p.total, p.reference_total) for p in seen), strict=True)
             )
-            now = view.matrix(self._model.get_parameter(use.name).detach().double())
+            now = view.matrix(self._model.get_parameter(use.name).detach().cpu().double())
             bias = self._original(use.bias) + (matrix @ reference_mean - now @ mean).reshape(-1)
             self._settle(use.bias, self._rounded(use.bias, bias))
 

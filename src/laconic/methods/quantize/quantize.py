@@ -14,7 +14,7 @@ Nothing is trained; what the entropy coder makes of the integers is their price.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from laconic.nn import home, weights
 from laconic.profile.curvature import curvature
 
 MOST_BITS = 12
+DRAFT_BITS, DRAFT_SAMPLES = 2.5, 32
 MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them go through the network as one batch
 
 
@@ -68,6 +69,10 @@ class Quantize(Step):
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "grid", "masked": "grid", "grid": "grid"}
+
+    def draft(self) -> Step:
+        few = min(self.samples, DRAFT_SAMPLES)
+        return replace(self, samples=few) if self.drop is None else Quantize(bits=DRAFT_BITS, samples=few)
 
     def plan(self, network: Network, context: Context) -> Plan:
         """The step of every parameter; the search for the target happens here."""
