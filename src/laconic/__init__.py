@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from laconic.methods.prune import Prune
     from laconic.methods.quantize import Quantize
     from laconic.methods.share import Share
+    from laconic.methods.squeeze import Squeeze
     from laconic.recipe import Recipe
     from laconic.runtime import load
     from laconic.train import Task, Training
@@ -33,6 +34,7 @@ _HOMES = {
     "Recipe": "laconic.recipe",
     "Result": "laconic.api",
     "Share": "laconic.methods.share",
+    "Squeeze": "laconic.methods.squeeze",
     "Task": "laconic.train",
     "Training": "laconic.train",
     "build_model": "laconic.zoo.reference",
@@ -55,6 +57,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Prune",
     "Share",
     "Quantize",
+    "Squeeze",
     "Fold",
     "Finetune",
     "Distill",

@@ -6,6 +6,7 @@ from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
+from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Step
 
 STEPS: dict[str, type[Step]] = {
@@ -15,4 +16,5 @@ STEPS: dict[str, type[Step]] = {
     "prune": Prune,
     "share": Share,
     "quantize": Quantize,
+    "squeeze": Squeeze,
 }
