@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from laconic.api import Result, compress
+    from laconic.base.preprocessing import tokens
     from laconic.datasets import Data, from_arrays, load_data
     from laconic.graph.restore import load_into
     from laconic.methods.distill import Distill
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from laconic.methods.squeeze import Squeeze
     from laconic.recipe import Recipe
     from laconic.runtime import load
-    from laconic.train import Task, Training
+    from laconic.train import Task, Training, next_token
     from laconic.zoo.reference import build_model
 
 __version__ = "0.1.0"
@@ -43,6 +44,8 @@ _HOMES = {
     "load": "laconic.runtime",
     "load_data": "laconic.datasets",
     "load_into": "laconic.graph.restore",
+    "next_token": "laconic.train",
+    "tokens": "laconic.base.preprocessing",
 }
 
 __all__ = [  # noqa: RUF022  in the order of use
@@ -53,6 +56,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Data",
     "from_arrays",
     "load_data",
+    "tokens",
     "build_model",
     "Prune",
     "Share",
@@ -63,6 +67,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Distill",
     "Recipe",
     "Task",
+    "next_token",
     "Training",
 ]
 

@@ -5,12 +5,10 @@ from torch.nn import functional as F
 
 
 def soft_targets(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """τ² · KL(P_T^τ ‖ P_S^τ) of logits `(n, classes)`, averaged over the batch, in nats.
+    """τ² · KL(P_T^τ ‖ P_S^τ) of logits `(n, classes, …)`, averaged over all that is not a class, in nats.
 
     >>> float(soft_targets(torch.zeros(1, 2), torch.zeros(1, 2), 4.0))
     0.0
     """
-    divergence = F.kl_div(
-        F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1), reduction="batchmean", log_target=True
-    )
-    return temperature**2 * divergence
+    said, wanted = (F.log_softmax(logits / temperature, 1) for logits in (student, teacher))
+    return temperature**2 * F.kl_div(said, wanted, reduction="none", log_target=True).sum(1).mean()

@@ -27,7 +27,8 @@ from laconic.graph.network import Network
 from laconic.methods.quantize.calibrated import quantized
 from laconic.methods.quantize.trials import Trials
 from laconic.methods.step import Context, Plan, Step
-from laconic.nn import home, weights
+from laconic.nn import weights
+from laconic.nn.checks import at_home
 from laconic.profile.curvature import curvature
 
 MOST_BITS = 12
@@ -94,7 +95,7 @@ class Quantize(Step):
     def _inputs(self, network: Network, context: Context) -> Tensor:
         each = max(1, math.prod(context.data.preprocessing.shape))
         raw = context.data.calibration(max(1, min(self.samples, MOST_NUMBERS // each)))
-        return torch.from_numpy(context.data.preprocessing.apply(raw)).to(*home(network.module))
+        return at_home(network.module, torch.from_numpy(context.data.preprocessing.apply(raw)))
 
 
 def _row(name: str, values: np.ndarray, step: float) -> dict[str, Any]:
