@@ -20,7 +20,7 @@ from laconic.codec.context.profiles import Profile
 
 RESULTS = Path(__file__).parent / "results" / "context_ablation.csv"
 
-Change = Callable[[smallest.Model], None]
+Change = Callable[[smallest.Memory], None]
 
 MAGNITUDE = ("expectation", "surprise", "kernel mean, tap", "cell mean, row mean", "column mean, row mean", "last two")
 SIGN = ("expectation", "last, third, aside", "sizes, tap", "column, above", "expectation, tap", "expectation, above, aside")
@@ -29,44 +29,49 @@ SIGN = ("expectation", "last, third, aside", "sizes, tap", "column, above", "exp
 def without_contexts(kind: int, *which: int) -> Change:
     """Shut these contexts out of the decisions on magnitude (0) or sign (1)."""
 
-    def change(learnt: smallest.Model) -> None:
-        learnt.keep[kind, list(which)] = 0
+    def change(learnt: smallest.Memory) -> None:
+        learnt.model.keep[kind, list(which)] = 0
 
     return change
 
 
-def without_predicted_value(learnt: smallest.Model) -> None:
+def without_predicted_value(learnt: smallest.Memory) -> None:
     """The value is always expected to be zero."""
-    learnt.rates[0] = 0
+    learnt.model.rates[0] = 0
 
 
-def fixed_magnitude(learnt: smallest.Model) -> None:
+def fixed_magnitude(learnt: smallest.Memory) -> None:
     """The magnitude is predicted with the weights of the start."""
-    learnt.rates[1] = 0
+    learnt.model.rates[1] = 0
 
 
-def without_predictors(learnt: smallest.Model) -> None:
+def without_predictors(learnt: smallest.Memory) -> None:
     """Nothing is expected but the product of row and column mean."""
-    learnt.rates[:] = 0
-    learnt.magnitude_weights[:] = 0
-    learnt.magnitude_weights[:, 0] = smallest.UNIT
+    learnt.model.rates[:] = 0
+    learnt.model.magnitude_weights[:] = 0
+    learnt.model.magnitude_weights[:, 0] = smallest.UNIT
 
 
-def without_learnt_mixing(learnt: smallest.Model) -> None:
+def without_learnt_mixing(learnt: smallest.Memory) -> None:
     """The mix is the mean of all inputs on the logistic scale, times 1.8."""
-    learnt.mixed.rate[:] = 0
+    learnt.model.mixed.rate[:] = 0
 
 
-def one_set(learnt: smallest.Model) -> None:
+def one_set(learnt: smallest.Memory) -> None:
     """Weights are chosen by the decision alone."""
-    learnt.choose[:] = 0
+    learnt.model.choose[:] = 0
+
+
+def without_links(learnt: smallest.Memory) -> None:
+    """Columns begin as if all were alike."""
+    learnt.links.note = lambda values: None  # type: ignore[method-assign]
 
 
 def fewer_sets(which: int) -> Change:
     """One choice of weights less."""
 
-    def change(learnt: smallest.Model) -> None:
-        learnt.choose[which] = 0
+    def change(learnt: smallest.Memory) -> None:
+        learnt.model.choose[which] = 0
 
     return change
 
@@ -77,6 +82,7 @@ CHANGES: dict[str, Change] = {
     "magnitude: all but expectation and surprise": without_contexts(0, 2, 3, 4, 5),
     **{f"sign: {name}": without_contexts(1, at) for at, name in enumerate(SIGN)},
     "sign: all": without_contexts(1, *range(6)),
+    "stage: links between tensors": without_links,
     "stage: predicted value": without_predicted_value,
     "stage: learning of the predicted magnitude": fixed_magnitude,
     "stage: both predictors": without_predictors,
@@ -90,12 +96,12 @@ CHANGES: dict[str, Change] = {
 def size(blocks: list[np.ndarray], change: Change) -> int:
     """Bytes of the set by the smallest profile with one change."""
 
-    def model() -> smallest.Model:
-        learnt = smallest.model()
+    def memory() -> smallest.Memory:
+        learnt = smallest.memory()
         change(learnt)
         return learnt
 
-    return len(write_blocks(Profile(model, smallest.write, smallest.read), blocks))
+    return len(write_blocks(Profile(memory, smallest.write, smallest.read), blocks))
 
 
 def main() -> None:

@@ -31,6 +31,10 @@ def main() -> None:
     torch.set_num_threads(1)
     data = load_data(options.data)
     results = {name: press(name, data, options.recipe, options.seed) for name in PAPER}
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        for name, result in results.items():
+            result.save(options.keep / f"{name}.lac")
     _write("deep_compression.csv", [verdict(name, result) for name, result in results.items()])
     _write("deep_compression_stages.csv", [row for name, result in results.items() for row in stages(name, result)])
 
@@ -88,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="mnist:DIR")
     parser.add_argument("--recipe", default="deep-compression", help="a preset or a YAML file")
+    parser.add_argument("--keep", type=Path, help="folder for the files, which deep_compression_coders.py reads")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

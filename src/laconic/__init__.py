@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from laconic.api import Result, compress
+    from laconic.base.preprocessing import tokens
     from laconic.datasets import Data, from_arrays, load_data
     from laconic.graph.restore import load_into
     from laconic.methods.distill import Distill
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
     from laconic.methods.prune import Prune
+    from laconic.methods.quantize import Quantize
     from laconic.methods.share import Share
+    from laconic.methods.squeeze import Squeeze
     from laconic.recipe import Recipe
     from laconic.runtime import load
-    from laconic.train import Task, Training
+    from laconic.train import Task, Training, next_token
     from laconic.zoo.reference import build_model
 
 __version__ = "0.1.0"
@@ -28,9 +31,11 @@ _HOMES = {
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
     "Prune": "laconic.methods.prune",
+    "Quantize": "laconic.methods.quantize",
     "Recipe": "laconic.recipe",
     "Result": "laconic.api",
     "Share": "laconic.methods.share",
+    "Squeeze": "laconic.methods.squeeze",
     "Task": "laconic.train",
     "Training": "laconic.train",
     "build_model": "laconic.zoo.reference",
@@ -39,6 +44,8 @@ _HOMES = {
     "load": "laconic.runtime",
     "load_data": "laconic.datasets",
     "load_into": "laconic.graph.restore",
+    "next_token": "laconic.train",
+    "tokens": "laconic.base.preprocessing",
 }
 
 __all__ = [  # noqa: RUF022  in the order of use
@@ -49,14 +56,18 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Data",
     "from_arrays",
     "load_data",
+    "tokens",
     "build_model",
     "Prune",
     "Share",
+    "Quantize",
+    "Squeeze",
     "Fold",
     "Finetune",
     "Distill",
     "Recipe",
     "Task",
+    "next_token",
     "Training",
 ]
 

@@ -3,6 +3,7 @@
 It is slow and decodes sound files only; it checks what it trips over. Numbers in comments are sections of SPEC.md.
 """
 
+import bisect
 import itertools
 import json
 import math
@@ -524,7 +525,7 @@ class Bits:
 # 6. Coding by context. The numbers of this part are still being tuned.
 
 
-UNIT, LARGEST = 256, 4095
+UNIT, LARGEST = 2**14, 4095
 
 
 def lim(value: int) -> int:
@@ -539,13 +540,17 @@ def clamp(x: int, low: int, high: int) -> int:
 
 
 def level(u: int) -> int:
-    if u >> 2 < 4096:
-        return ((u >> 2) ** 3).bit_length()
-    return (min(u >> 8, 4095) ** 3).bit_length() + 18
+    if u < 4096:
+        fine = (u**3).bit_length()
+    elif u >> 8 < 4096:
+        fine = ((u >> 8) ** 3).bit_length() + 24
+    else:
+        fine = (min(u >> 16, 4095) ** 3).bit_length() + 48
+    return clamp(fine - 6, 0, 63)
 
 
 def five(u: int) -> int:
-    return clamp(u >> 8, -2, 2) + 2
+    return clamp(u >> 14, -2, 2) + 2
 
 
 def sign_of(u: int) -> int:
@@ -579,8 +584,7 @@ class Fast:
 
     def __init__(self, stream: Bytes) -> None:
         self.bits, self.offsets = Bits(stream.rest()), Offsets()
-        levels = [level(u) for u in range(2**20)]
-        lowest = [next(u for u in range(2**20) if levels[u] >= at) for at in range(55)]
+        lowest = [bisect.bisect_left(range(2**24), at, key=level) for at in range(64)]
         self.more = [[clamp((low << 16) // (low + UNIT), 32, 65504)] * 32 for low in lowest]
         self.minus = [[2**15] * 16 for _ in range(25)]
 
@@ -607,7 +611,7 @@ def read_fast(stream: Bytes, pieces: list[Block]) -> list[int]:
 
 
 def fast_piece(learnt: Fast, rows: int, columns: int, taps: int) -> Iterator[int]:
-    column_mean, row_mean = [256] * columns, 256
+    column_mean, row_mean = [UNIT] * columns, UNIT
     for _ in range(rows):
         h1 = h2 = h3 = 0
         for column in range(columns):
@@ -654,8 +658,8 @@ def predict(inputs: list[int], weights: list[int]) -> int:
 
 
 def correct(inputs: list[int], weights: list[int], error: int, rate: int) -> None:
-    s = (error << 20) // (32768 + sum(i * i for i in inputs))
-    weights[:] = [clamp(w + (s * i * rate >> 16), -(2**24), 2**24) for i, w in zip(inputs, weights, strict=True)]
+    s = (error << 28) // (2**27 + sum(i * i for i in inputs))
+    weights[:] = [clamp(w + (s * i * rate >> 24), -(2**24), 2**24) for i, w in zip(inputs, weights, strict=True)]
 
 
 class Smallest:
@@ -664,10 +668,11 @@ class Smallest:
     def __init__(self, stream: Bytes) -> None:
         self.bits, self.offsets = Bits(stream.rest()), Offsets()
         self.counters: list[dict[int, tuple[int, int]]] = [{} for _ in range(6)]
-        self.weights = [[[19661] * 6 for _ in range(2048)] for _ in range(3)]
+        self.weights = [[[16384] * 6 for _ in range(2048)] for _ in range(3)]
         self.value_weights = [[0] * 8 for _ in range(32)]
         self.size_weights = [[share * 2**20 // 100 for share in (28, 34, 0, 30, 0, 12, 0, 0)] for _ in range(32)]
-        self.before = self.surprise = 128
+        self.before = self.surprise = UNIT // 2
+        self.rows: list[list[int]] = []
 
     def decide(self, contexts: list[int], chosen: tuple[int, int, int]) -> int:
         states = [counter.get(context, (2**20, 0)) for counter, context in zip(self.counters, contexts, strict=True)]
@@ -693,6 +698,7 @@ def read_smallest(stream: Bytes, pieces: list[Block]) -> list[int]:
 def smallest_piece(learnt: Smallest, rows: int, columns: int, taps: int) -> list[int]:
     values: list[int] = []
     before, total, seen = max(learnt.before, 4), 0, 0
+    start = starts(learnt.rows, columns)
     in_column, in_cell = [0] * columns, [[0] * taps for _ in range(columns)]
     for row in range(rows):
         in_row = 0
@@ -701,7 +707,7 @@ def smallest_piece(learnt: Smallest, rows: int, columns: int, taps: int) -> list
         for column in range(columns):
             mean = max((total + 32 * before) // (seen + 32), 4)
             row_mean = (in_row + 8 * mean) // (column * taps + 8)
-            column_mean = (in_column[column] + taps * mean) // ((row + 1) * taps)
+            column_mean = (in_column[column] + 2 * (taps * mean * start[column] // 256)) // ((row + 2) * taps)
             both, in_kernel = min(row_mean * column_mean // mean, LARGEST * UNIT), 0
             h = [0] * 8 if taps > 1 else h
             for tap in range(taps):
@@ -720,7 +726,7 @@ def smallest_piece(learnt: Smallest, rows: int, columns: int, taps: int) -> list
                     32 * level(kernel_mean) + place,
                     32 * (level(cell_mean) >> 1) + (level(row_mean) >> 1),
                     32 * (level(column_mean) >> 1) + (level(row_mean) >> 1),
-                    4 * (min(abs(h[0]), 768) // 256) + min(abs(h[1]), 768) // 256,
+                    4 * (min(abs(h[0]), 3 * UNIT) // UNIT) + min(abs(h[1]), 3 * UNIT) // UNIT,
                 ]
                 of_sign = [
                     32 * (lean + 15) + (at >> 1),
@@ -744,7 +750,19 @@ def smallest_piece(learnt: Smallest, rows: int, columns: int, taps: int) -> list
             total += in_kernel
             seen += taps
     learnt.before = (total + 32 * before) // (seen + 32)
+    if rows > 1:
+        sizes = [sum(min(abs(v), LARGEST) for v in values[row * columns * taps :][: columns * taps]) for row in range(rows)]
+        learnt.rows = [[size * UNIT // (columns * taps) for size in sizes], *learnt.rows[:7]]
     return values
+
+
+def starts(rows: list[list[int]], columns: int) -> list[int]:
+    known = next((known for known in rows if columns > 1 and columns % len(known) == 0), None)
+    if known is None:
+        return [256] * columns
+    mean = sum(known) // len(known)
+    soft = mean // 32 + 4
+    return [min((known[column * len(known) // columns] + soft) * 256 // (mean + soft), 4096) for column in range(columns)]
 
 
 def smallest_value(learnt: Smallest, lean: int, at: int, surprise: int, known: list[int], of_sign: list[int]) -> int:

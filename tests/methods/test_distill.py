@@ -12,10 +12,11 @@ from torch import nn
 from laconic.base.errors import ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.distill import Distill, soft_targets
+from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.step import Context
 from laconic.train import Task, classification
+from laconic.train.soft_targets import soft_targets
 
 Apply = Callable[..., Network]
 LOGITS = (100.0, 10.0, 1.0)

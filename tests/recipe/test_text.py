@@ -14,6 +14,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.step import Step
 from laconic.recipe import STEPS, Recipe, load_recipe, parse, schema, write
@@ -56,12 +57,18 @@ DISTILLATIONS = st.one_of(
     st.builds(Distill, **TRAINING, temperature=st.floats(0.1, 50), weight=st.floats(0, 9), labels=st.booleans()),
     st.builds(Distill, teacher=st.just("zoo:resnet20"), teacher_weights=st.text(min_size=1)),
 )
+QUANTIZATIONS = st.one_of(
+    st.builds(Quantize, bits=st.floats(0, 12, exclude_min=True), samples=st.integers(1, 10**6)),
+    st.builds(Quantize, bytes=st.integers(1, 10**12)),
+    st.builds(Quantize, drop=st.floats(0, 99)),
+)
 BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Prune: PRUNES,
     Share: SHARINGS,
     Finetune: FINETUNES,
     Distill: DISTILLATIONS,
     Fold: st.just(Fold()),
+    Quantize: QUANTIZATIONS,
 }
 ANY = st.one_of(*BY_CLASS.values())
 
@@ -117,7 +124,7 @@ def test_a_recipe_written_and_read_is_the_same(steps: list[Step], seed: int) -> 
 def test_a_word_is_the_name_of_its_class_and_of_its_file(word: str) -> None:
     step = STEPS[word]
     assert step.word() == word
-    assert step.__module__ == f"laconic.methods.{word}"
+    assert step.__module__ in (f"laconic.methods.{word}", f"laconic.methods.{word}.{word}")
     assert step.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert dataclasses.is_dataclass(step)
     assert step.__doc__

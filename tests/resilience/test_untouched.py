@@ -24,6 +24,7 @@ from laconic.recipe.table import STEPS
 from laconic.train import Task, classification
 
 FULL = Recipe((laconic.Fold(), laconic.Prune(sparsity=0.5), laconic.Finetune(epochs=1), laconic.Distill(epochs=1), laconic.Share(bits=3)))
+GRIDS = Recipe((laconic.Fold(), laconic.Quantize(bits=6.0)))  # no step takes both a grid and a codebook
 
 
 def poisoned(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -37,6 +38,7 @@ def fail_in_training(model: nn.Module, data: Data) -> None:
 
 VERBS: dict[str, Callable[[nn.Module, Data], object]] = {
     "compress": lambda model, data: laconic.compress(model, data, FULL),
+    "compress onto grids": lambda model, data: laconic.compress(model, data, GRIDS),
     "a compress that fails": fail_in_training,
     "check": lambda model, data: check(model, data, FULL),
     "export": lambda model, data: export(model, data.preprocessing.shape),
@@ -46,8 +48,8 @@ VERBS: dict[str, Callable[[nn.Module, Data], object]] = {
 }
 
 
-def test_the_recipe_of_this_test_has_every_step() -> None:
-    assert {type(step) for step in FULL.steps} == set(STEPS.values())
+def test_the_recipes_of_this_test_have_every_step() -> None:
+    assert {type(step) for step in FULL.steps + GRIDS.steps} == set(STEPS.values())
     assert all(issubclass(step, Step) for step in STEPS.values())
 
 

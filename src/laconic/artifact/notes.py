@@ -7,7 +7,7 @@ from laconic.artifact.artifact import Notes
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import Reader, deflate, inflate
 from laconic.base.errors import DataError
-from laconic.base.preprocessing import Preprocessing
+from laconic.base.preprocessing import Preprocessing, tokens
 
 
 def write_notes(notes: Notes) -> bytes:
@@ -24,6 +24,8 @@ def write_notes(notes: Notes) -> bytes:
 
 def _write_preprocessing(stage: Preprocessing) -> dict[str, Any]:
     """Plain numbers: numpy's own would not pass as JSON."""
+    if stage.dtype == "int64":
+        return {"shape": list(map(int, stage.shape)), "dtype": stage.dtype}
     return {
         "shape": list(map(int, stage.shape)),
         "scale": float(stage.scale),
@@ -56,6 +58,8 @@ def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
     shape = tuple(_expect(int, side) for side in _expect(list, fields["shape"]))
     if any(side < 0 for side in shape):
         raise ValueError("a side of a sample is negative")
+    if fields.get("dtype") == "int64":
+        return tokens(*shape)
     mean, std = (tuple(_number(value) for value in _expect(list, fields[name])) for name in ("mean", "std"))
     return Preprocessing(shape, _number(fields["scale"]), mean, std)
 

@@ -16,7 +16,7 @@ from laconic.artifact.sizes import check_sizes
 from laconic.base.errors import GraphError, LimitError
 
 OPERATORS = frozenset(resources.files("laconic.artifact").joinpath("operators.txt").read_text("utf-8").split())
-FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+SAMPLES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64, onnx.TensorProto.INT32)
 OLDEST_OPSET = 13  # older operators take sizes as attributes, which are not looked at
 LARGEST_ATTRIBUTE = 1 << 16  # of sides, axes and counts; engines have been seen to crash on larger ones
 UNSAFE = "this graph did not come from laconic export; do not run it"
@@ -88,7 +88,7 @@ def _check_tensor(tensor: onnx.TensorProto, place: str) -> None:
 
 
 def _sample_input(graph: onnx.GraphProto, tensors: frozenset[str]) -> onnx.ValueInfoProto:
-    """The one input that the file does not bring: floating-point, with sizes that are known but for the batch."""
+    """The one input that the file does not bring: floating-point or token numbers, with sizes that are known but for the batch."""
     samples = [value for value in graph.input if value.name not in tensors]
     if len(samples) != 1:
         named = ", ".join(str(value.name) for value in samples) or "none"
@@ -97,6 +97,6 @@ def _sample_input(graph: onnx.GraphProto, tensors: frozenset[str]) -> onnx.Value
         raise GraphError("the graph has no output", where=HERE)
     kind = samples[0].type.tensor_type
     sides = list(kind.shape.dim)
-    if kind.elem_type not in FLOATS or not sides or not all(side.dim_value > 0 for side in sides[1:]):
-        raise GraphError("the graph must take floating-point samples whose sizes are known but for the batch", where=HERE)
+    if kind.elem_type not in SAMPLES or not sides or not all(side.dim_value > 0 for side in sides[1:]):
+        raise GraphError("the graph must take floating-point samples or whole numbers whose sizes are known but for the batch", where=HERE)
     return samples[0]

@@ -63,7 +63,7 @@ def batches(
         first: the batch to begin with; what comes is what would have come anyway.
 
     Yields:
-        Inputs, float32 `(n, *shape)`, and targets, int64 or float32 `(n, …)`.
+        Inputs `(n, *shape)`, of the preprocessing's type, and targets, int64 or float32 `(n, …)`.
 
     Raises:
         UsageError: a size below 1, or an augmentation without a seed.
@@ -81,19 +81,26 @@ def batches(
         raise UsageError("an augmentation draws at random and was given no seed")
     if augment is not None and len(preprocessing.shape) != 3:
         raise DataError(f"samples of shape {preprocessing.shape} are no images: they cannot be shifted or flipped")
-    return _batches(split, _normalise(preprocessing), range(first * size, len(split), size), seed, augment)
+    tensor, prepare = (_floats, _normalise(preprocessing)) if preprocessing.dtype == "float32" else (_whole, _as_it_is)
+    starts = range(first * size, len(split), size)
+    return _batches(split, lambda rows: tensor(split.inputs[rows]), prepare, starts, seed, augment)
 
 
 def _batches(
-    split: Split, normalise: Callable[[Tensor], Tensor], starts: range, seed: int | None, augment: Augmentation | None
+    split: Split,
+    samples: Callable[[np.ndarray], Tensor],
+    prepare: Callable[[Tensor], Tensor],
+    starts: range,
+    seed: int | None,
+    augment: Augmentation | None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     order = np.arange(len(split)) if seed is None else torch.randperm(len(split), generator=seeded(seed)).numpy()
     for start in starts:
         rows = order[start : start + starts.step]
-        raw = _floats(split.inputs[rows])
+        raw = samples(rows)
         if augment is not None and seed is not None:
             raw = augment(raw, seeded(derive(seed, start)))
-        yield normalise(raw), _targets(split.targets[rows])
+        yield prepare(raw), _targets(split.targets[rows])
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -125,5 +132,13 @@ def _floats(values: np.ndarray) -> Tensor:
     return torch.from_numpy(values.astype(np.float32, copy=False))
 
 
+def _whole(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.int64, copy=False))
+
+
+def _as_it_is(raw: Tensor) -> Tensor:
+    return raw
+
+
 def _targets(values: np.ndarray) -> Tensor:
-    return _floats(values) if values.dtype.kind == "f" else torch.from_numpy(values.astype(np.int64, copy=False))
+    return _floats(values) if values.dtype.kind == "f" else _whole(values)

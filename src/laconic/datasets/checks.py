@@ -97,7 +97,9 @@ def oddities(
         flat = np.flatnonzero((few == few[:, :1]).all(1)) if few.shape[1] > 1 else np.zeros(0, int)
         if flat.size:
             found.append(f"{name} split: {flat.size} samples in which nothing varies (row {flat[0]} is the first)")
-    return (*found, *_far_from_normal(preprocessing.apply(splits["train"][0][:_FEW])))
+    if preprocessing.dtype == "float32":
+        found += _far_from_normal(preprocessing.apply(splits["train"][0][:_FEW]))
+    return tuple(found)
 
 
 def _seen_twice(splits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:

@@ -8,25 +8,26 @@ import onnx
 import torch
 from torch import nn
 
-from laconic.graph.trace import prepared, quiet, refusing
+from laconic.graph.trace import FLOAT, prepared, quiet, refusing
 
 OPSET = 20
 INPUT, OUTPUT = "input", "output"
 
 
-def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
+def export(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> bytes:
     """The model's forward pass as a serialised ONNX graph whose weights are inputs, named as in the state dict.
 
     Args:
         model: plain (no parametrizations); it is copied and put in evaluation mode.
         sample_shape: one input without the batch axis; the batch stays free.
+        dtype: of the input, "float32" or "int64".
 
     Raises:
         ExportError: the graph depends on data, or uses what ONNX has no word for.
     """
     from onnxscript import optimizer
 
-    traced = _trace(model, sample_shape)
+    traced = _trace(model, sample_shape, dtype)
     skeleton = _strip_weights(traced, set(model.state_dict()))
     with quiet():
         skeleton = optimizer.optimize(skeleton, onnx_shape_inference=False)
@@ -34,8 +35,8 @@ def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
     return skeleton.SerializeToString(deterministic=True)
 
 
-def _trace(model: nn.Module, sample_shape: tuple[int, ...]) -> onnx.ModelProto:
-    traceable, example = prepared(model, sample_shape)
+def _trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str) -> onnx.ModelProto:
+    traceable, example = prepared(model, sample_shape, dtype)
     with quiet(), refusing():
         program = torch.onnx.export(
             traceable,

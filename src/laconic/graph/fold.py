@@ -15,20 +15,20 @@ from laconic.base.errors import ModelError
 from laconic.forms import Dense, Form, Masked
 from laconic.graph.edits import Folded
 from laconic.graph.network import Network
-from laconic.graph.trace import trace
+from laconic.graph.trace import FLOAT, trace
 from laconic.nn.weights import to_numpy, to_torch
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
 Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
 
-def foldable(model: nn.Module, sample_shape: tuple[int, ...]) -> list[Folded]:
+def foldable(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> list[Folded]:
     """The normalisations that alone read the output of a convolution or linear layer, both of them used once and tied to nothing.
 
     Raises:
         ExportError: the model cannot be traced.
     """
-    graph, placeholders = trace(model, sample_shape)
+    graph, placeholders = trace(model, sample_shape, dtype)
     name_of = {node: placeholders[node.name] for node in graph.nodes if node.name in placeholders}
     busy = _tied(model) | {_path(name) for node, name in name_of.items() if len(node.users) > 1}
     layer_of = {node: _layer(model, node, name_of) for node in graph.nodes}

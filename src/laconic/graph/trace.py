@@ -12,16 +12,18 @@ from torch import fx, nn
 from torch.export.graph_signature import InputKind
 
 from laconic.base.errors import ExportError
-from laconic.nn.checks import home
+from laconic.nn.checks import at_home, home
+
+FLOAT = "float32"
 
 
-def trace(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[fx.Graph, dict[str, str]]:
+def trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> tuple[fx.Graph, dict[str, str]]:
     """The graph of one forward pass in evaluation mode, and its placeholders: node name → state-dict name.
 
     Raises:
         ExportError: the forward pass depends on the data's values.
     """
-    traceable, example = prepared(model, sample_shape)
+    traceable, example = prepared(model, sample_shape, dtype)
     with quiet(), refusing():
         program = torch.export.export(traceable, (example,))
     specs = program.graph_signature.input_specs
@@ -29,17 +31,16 @@ def trace(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[fx.Graph, di
     return program.graph, {s.arg.name: s.target for s in specs if s.kind in held and s.target is not None}
 
 
-def prepared(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[nn.Module, torch.Tensor]:
+def prepared(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> tuple[nn.Module, torch.Tensor]:
     """A copy of the model to trace, on the CPU and in evaluation mode, and an example `(2, *sample_shape)` for it.
 
-    Input and output are float32 whatever the type of the weights: that is what a file takes and gives.
+    Input (unless it is whole numbers) and output are float32 whatever the type of the weights: that is what a file takes and gives.
     """
     traceable = copy.deepcopy(model).cpu().eval()
-    _, dtype = home(model)
-    if dtype != torch.float32:
-        traceable.register_forward_pre_hook(lambda _, inputs: (inputs[0].to(dtype),))
+    if home(model)[1] != torch.float32:
+        traceable.register_forward_pre_hook(lambda module, inputs: (at_home(module, inputs[0]),))
         traceable.register_forward_hook(lambda _, __, output: output.float())
-    return traceable, torch.zeros(2, *sample_shape)  # a batch of one would be traced as a constant
+    return traceable, torch.zeros(2, *sample_shape, dtype=getattr(torch, dtype))  # a batch of one would be traced as a constant
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from laconic.base.errors import ModelError, RecipeError
 from laconic.graph.network import Network
@@ -21,6 +20,7 @@ from laconic.methods.step import KEEPS, Context, Plan, Step
 from laconic.nn import home
 from laconic.train import Training, as_runner
 from laconic.train.loop import BatchLoss
+from laconic.train.soft_targets import soft_targets
 from laconic.zoo.checkpoint import load_weights
 from laconic.zoo.reference import build_model
 
@@ -100,11 +100,3 @@ class Distill(Training, Step):
             return taught + context.task.loss(outputs, targets) if self.labels else taught
 
         return loss
-
-
-def soft_targets(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """τ² · KL(P_T^τ ‖ P_S^τ) of logits `(n, classes)`, averaged over the batch, in nats."""
-    divergence = F.kl_div(
-        F.log_softmax(student / temperature, 1), F.log_softmax(teacher / temperature, 1), reduction="batchmean", log_target=True
-    )
-    return temperature**2 * divergence

@@ -23,7 +23,7 @@ class Fold(Step):
         return {"dense": "dense", "masked": "masked"}
 
     def plan(self, network: Network, context: Context) -> Plan:
-        pairs = foldable(network.module, context.data.preprocessing.shape)
+        pairs = foldable(network.module, context.data.preprocessing.shape, context.data.preprocessing.dtype)
         return Plan(tuple({"layer": pair.layer, "norm": pair.norm} for pair in pairs))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:

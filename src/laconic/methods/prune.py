@@ -11,7 +11,7 @@ entry that is zero.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -89,6 +89,12 @@ class Prune(Step):
 
     def everywhere(self) -> bool:
         return not isinstance(self._wanted, Mapping)
+
+    def trains(self) -> Training | None:
+        return self.training
+
+    def draft(self) -> Step:
+        return replace(self, rounds=1, training=None)
 
     def plan(self, network: Network, context: Context) -> Plan:
         """How many weights each layer keeps, by their magnitudes now; which ones is decided anew in every round."""

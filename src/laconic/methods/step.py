@@ -7,7 +7,7 @@ Which order of steps is legal is computed from `takes`: what a step makes of a w
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from torch import nn
 from laconic.base.errors import RecipeError
 from laconic.base.progress import Progress, silent
 from laconic.base.seeds import derive
+from laconic.codec import encode_array, encode_group
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.nn import check_model, hold, weights
@@ -25,6 +26,13 @@ from laconic.train.task import Task, classification
 from laconic.train.training import Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
+
+
+def coded_bytes(network: Network) -> int:
+    """About how many bytes the network's tensors take when coded."""
+    forms = {id(form): form for form in network.tensors().values()}.values()
+    integers = [form.integers for form in forms if form.integers is not None]
+    return len(encode_group(integers)) + sum(len(encode_array(form.table)) for form in forms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +46,7 @@ class Context:
         seed: of this step.
         progress: is told how far the step is.
         memory: keeps the state of this step's training, to go on from after a kill.
+        price: bytes of the weights-only file that a network would make; without a file to ask, those of its coded integers and tables.
     """
 
     data: Data
@@ -46,6 +55,7 @@ class Context:
     seed: int = 0
     progress: Progress = silent
     memory: Memory = FORGETFUL
+    price: Callable[[Network], int] = coded_bytes
 
     def train(self, model: nn.Module, loss: BatchLoss, training: Training, purpose: str) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
@@ -128,6 +138,14 @@ class Step(ABC):
         Raises:
             LaconicError: whatever `plan` and `apply` would say.
         """
+
+    def trains(self) -> Training | None:
+        """The training that `apply` spends its time on, if it trains."""
+        return self if isinstance(self, Training) else None
+
+    def draft(self) -> "Step | None":
+        """For a dry run: a variant of seconds that holds the weights as this step does, without training; None: it leaves them."""
+        return None if isinstance(self, Training) else self
 
     @classmethod
     def word(cls) -> str:

@@ -115,6 +115,16 @@ def copied(model: nn.Module) -> nn.Module:
         raise ModelError(f"the model cannot be copied: {reason}", where=type(model).__name__, hint=hint) from cause
 
 
+def at_home(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Inputs where the model is, and of its type unless they are whole numbers.
+
+    >>> at_home(nn.Linear(2, 1).double(), torch.ones(1, 2)).dtype, at_home(nn.Embedding(2, 1), torch.ones(1, 2, dtype=torch.long)).dtype
+    (torch.float64, torch.int64)
+    """
+    device, dtype = home(model)
+    return inputs.to(device, dtype) if inputs.is_floating_point() else inputs.to(device)
+
+
 def home(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     """Where inputs must go for this model and of what type: those of its first floating parameter.
 

@@ -108,15 +108,23 @@ class Held:
     plain: nn.Module
     names: tuple[str, ...]
 
+    def holder(self, name: str) -> tuple[Holder, torch.Tensor]:
+        """What holds the weight `name`, and the parameter that trains in it."""
+        owner, attribute = _owner(self.module, name)
+        chain = owner.get_submodule(f"parametrizations.{attribute}")
+        holder, trained = chain.get_submodule("0"), chain.get_parameter("original")
+        assert isinstance(holder, Holder)
+        return holder, trained
+
     def tighten(self, name: str, mask: np.ndarray) -> None:
         """Replace the mask of the masked weight `name`; optimiser state and values stay."""
-        holder, _ = self._holder(name)
+        holder, _ = self.holder(name)
         assert isinstance(holder, MaskedWeight)
         holder.mask.copy_(torch.from_numpy(mask))
 
     def form(self, name: str) -> Form:
         """The Form of the weight `name` as it is trained now."""
-        holder, trained = self._holder(name)
+        holder, trained = self.holder(name)
         return holder.form(trained)
 
     @torch.no_grad()
@@ -129,13 +137,6 @@ class Held:
             tensor.copy_(to_torch(forms[name].array()) if name in forms else trained[name])
         return model, forms
 
-    def _holder(self, name: str) -> tuple[Holder, torch.Tensor]:
-        owner, attribute = _owner(self.module, name)
-        chain = owner.get_submodule(f"parametrizations.{attribute}")
-        holder, trained = chain.get_submodule("0"), chain.get_parameter("original")
-        assert isinstance(holder, Holder)
-        return holder, trained
-
 
 def hold(model: nn.Module, forms: Mapping[str, Form]) -> Held:
     """A copy of `model` in which each weight named in `forms` trains inside its Form; `model` is not touched.
@@ -144,14 +145,19 @@ def hold(model: nn.Module, forms: Mapping[str, Form]) -> Held:
         model: plain, and left alone for as long as the copy trains.
         forms: weight name, as `weights` gives it, → Form. Where a weight is tied, all its names are held together.
     """
+    return hold_by(model, {name: HOLDERS[form.kind](form) for name, form in forms.items()})
+
+
+def hold_by(model: nn.Module, holders: Mapping[str, Holder]) -> Held:
+    """A copy of `model` in which each weight named in `holders` trains inside its holder; `model` is not touched."""
     held = copy.deepcopy(model)
-    places = [_places(held, name) for name in forms]  # before any weight is held: it then goes by another name
-    for form, owners in zip(forms.values(), places, strict=True):
-        holder = HOLDERS[form.kind](form).to(getattr(*owners[0]).device)
+    places = [_places(held, name) for name in holders]  # before any weight is held: it then goes by another name
+    for holder, owners in zip(holders.values(), places, strict=True):
+        holder.to(getattr(*owners[0]).device)
         for owner, attribute in owners:
-            # unsafe: the parameter is the table, whose shape is not the weight's
+            # unsafe: the parameter may be a table, whose shape is not the weight's
             parametrize.register_parametrization(owner, attribute, holder, unsafe=True)
-    return Held(held, model, tuple(forms))
+    return Held(held, model, tuple(holders))
 
 
 def _places(model: nn.Module, name: str) -> list[tuple[nn.Module, str]]:

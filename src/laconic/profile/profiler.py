@@ -14,13 +14,14 @@ from laconic.profile.observe import Call, Part, observe, parts
 from laconic.profile.stopwatch import layer_latencies, one_thread, whole_latency
 
 
-def count(model: nn.Module, sample_shape: tuple[int, ...], *, batch: int = 1) -> Profile:
+def count(model: nn.Module, sample_shape: tuple[int, ...], *, batch: int = 1, dtype: str = "float32") -> Profile:
     """Parameters, MACs and activation bytes, without computing anything: only shapes run, on torch's meta device.
 
     Args:
-        model: any module whose forward pass takes one float tensor `(batch, *sample_shape)`.
+        model: any module whose forward pass takes one tensor `(batch, *sample_shape)`.
         sample_shape: one sample, without the batch.
         batch: samples in the batch.
+        dtype: of the samples: "float32", or "int64" for token numbers.
 
     Raises:
         ModelError: when the model does not take such samples, or its forward pass reads values (`.item()`, branches on data).
@@ -32,17 +33,18 @@ def count(model: nn.Module, sample_shape: tuple[int, ...], *, batch: int = 1) ->
     found = parts(twin)  # before the move, which unties what is tied
     twin.to("meta")
     with torch.inference_mode():
-        return _profile(twin, found, _sample(twin, (batch, *sample_shape)), {}, None)
+        return _profile(twin, found, _sample(twin, (batch, *sample_shape), dtype), {}, None)
 
 
-def profile(model: nn.Module, sample_shape: tuple[int, ...], *, batch: int = 1, repeats: int = 20) -> Profile:
+def profile(model: nn.Module, sample_shape: tuple[int, ...], *, batch: int = 1, repeats: int = 20, dtype: str = "float32") -> Profile:
     """What `count` tells, with the measured latency of every layer and of the whole: eval mode, CPU, one torch thread.
 
     Args:
-        model: any module whose forward pass takes one float tensor `(batch, *sample_shape)`.
+        model: any module whose forward pass takes one tensor `(batch, *sample_shape)`.
         sample_shape: one sample, without the batch.
         batch: samples in the batch.
         repeats: timed passes behind each median, at least 1.
+        dtype: as for `count`.
 
     Raises:
         ModelError: when the model does not take such samples, or is on the meta device.
@@ -55,7 +57,7 @@ def profile(model: nn.Module, sample_shape: tuple[int, ...], *, batch: int = 1, 
     twin = _twin(model)
     found = parts(twin)
     twin.to("cpu")
-    sample = _sample(twin, (batch, *sample_shape))
+    sample = _sample(twin, (batch, *sample_shape), dtype)
     # Parametrized weights are computed once and kept: otherwise the clock would measure the parametrization.
     with torch.inference_mode(), parametrize.cached(), one_thread():
         observe(twin, sample, [])  # refuses a wrong sample shape before anything is timed
@@ -67,9 +69,11 @@ def _twin(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).eval().requires_grad_(False)
 
 
-def _sample(model: nn.Module, shape: tuple[int, ...]) -> Tensor:
-    """Normal noise of the parameters' dtype and device, from a generator of its own."""
+def _sample(model: nn.Module, shape: tuple[int, ...], dtype: str) -> Tensor:
+    """Normal noise of the parameters' dtype and device, from a generator of its own; zeros where it is whole numbers."""
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    if dtype == "int64":
+        return torch.zeros(shape, dtype=torch.int64, device=like.device)
     if like.is_meta:
         return torch.empty(shape, dtype=like.dtype, device="meta")
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(like.dtype)

@@ -21,14 +21,13 @@ from laconic.datasets.data import Data
 from laconic.forms import Form
 from laconic.forms.form import rebuild
 from laconic.graph.network import Network
-from laconic.methods.prune import Prune
 from laconic.methods.step import Context, Step
 from laconic.nn import left_dense, weights
 from laconic.recipe.package import package
 from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
-from laconic.train import Task, Training, as_runner, classification, evaluate
+from laconic.train import Task, as_runner, classification, evaluate
 from laconic.train.loop import steps_an_epoch
 
 TICKS, SECONDS = 4, 1.0  # a training is timed over so many steps, for so long at most
@@ -106,7 +105,7 @@ def check(
     for number, step in enumerate(recipe.steps):
         progress("check", 0.4 + 0.4 * number / len(recipe.steps), str(step))
         context = Context(data, original.module, task, recipe.seed)
-        training = _training(step)
+        training = step.trains()
         if training is not None and training.epochs:
             kind = (step.word(), training.batch)
             if kind not in a_batch:
@@ -114,7 +113,8 @@ def check(
                 warnings += [warning] if warning else []
             seconds += a_batch[kind] * training.epochs * steps_an_epoch(len(data.train), training.batch)
         clock.lap()
-        network = _at_once(step, network, context)
+        draft = step.draft()
+        network = draft.apply(network, draft.plan(network, context), context) if draft else network
         seconds += clock.lap()
     progress("check", 0.9, "pack")
     size, packing = _packed(Artifact(network.tensors(), artifact.graph, artifact.notes))
@@ -166,18 +166,6 @@ def _seconds_a_batch(step: Step, network: Network, context: Context) -> tuple[fl
     except DataError as cause:
         return 0.0, f"{step.word()}: {cause.what} ({cause.where})"
     return (time.perf_counter() - start) / max(len(ticks), 1), ""
-
-
-def _training(step: Step) -> Training | None:
-    return step if isinstance(step, Training) else step.training if isinstance(step, Prune) else None
-
-
-def _at_once(step: Step, network: Network, context: Context) -> Network:
-    """What the step makes of the weights when nothing is trained."""
-    if isinstance(step, Training):
-        return network
-    still = replace(step, rounds=1, training=None) if isinstance(step, Prune) else step
-    return still.apply(network, still.plan(network, context), context)
 
 
 def _packed(artifact: Artifact) -> tuple[int, float]:

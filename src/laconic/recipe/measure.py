@@ -88,7 +88,7 @@ def speed_line(speed: Measure, forms: list[str], engine: str) -> str:
 def _costs(module: nn.Module, data: Data) -> tuple[int, int]:
     parameters = sum(p.numel() for p in module.parameters())
     try:
-        return parameters, count(module, data.preprocessing.shape).macs
+        return parameters, count(module, data.preprocessing.shape, dtype=data.preprocessing.dtype).macs
     except ModelError:  # counting runs shapes only, which some forward passes cannot
         return parameters, 0
 

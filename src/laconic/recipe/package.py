@@ -23,7 +23,7 @@ def package(network: Network, data: Data) -> tuple[Artifact, str]:
     notes = Notes(data.preprocessing, data.classes, tuple((edit.layer, edit.norm) for edit in network.edits))
     artifact = Artifact(network.tensors(), None, notes)
     try:
-        artifact = replace(artifact, graph=export(network.module, data.preprocessing.shape))
+        artifact = replace(artifact, graph=export(network.module, data.preprocessing.shape, data.preprocessing.dtype))
         Session(artifact)(data.preprocessing.apply(data.train.inputs[:1]))
     except (ExportError, GraphError, LimitError) as cause:
         return replace(artifact, graph=None, notes=replace(notes, reason=cause.what)), f"weights only: {cause.what} ({cause.where})"

@@ -70,11 +70,17 @@ def run(
     with open_run(folder, identity_of_run, resume) as kept:
         progress("export", 0.0, "the model as it came")
         before = package(original, data)
-        network, stages = _carry_out(recipe, original, Context(data, original.module, task, 0, progress), kept)
+        context = Context(data, original.module, task, 0, progress, price=weights_only_bytes)
+        network, stages = _carry_out(recipe, original, context, kept)
         progress("measure", 0.0, "export, pack, load again")
         finished = _finish(original, before, network, data, task)
         kept.end(identity(finished.content))
     return Run(network, finished.artifact, finished.content, _record(finished, stages, name, data, recipe, task))
+
+
+def weights_only_bytes(network: Network) -> int:
+    """Length of the weights-only file."""
+    return len(pack(Artifact(network.tensors()), weights_only=True))
 
 
 def _carry_out(recipe: Recipe, original: Network, context: Context, kept: RunFolder) -> tuple[Network, list[Stage]]:
@@ -96,7 +102,7 @@ def _stage(step: Step, network: Network, context: Context) -> tuple[Network, Sta
     context.progress(step.word(), 0.0, str(step))
     network = step.apply(network, plan, context)
     seconds = time.perf_counter() - start
-    size = Measure(len(pack(Artifact(network.tensors()), weights_only=True)), "bytes", f"weights-only file after {step.word()}")
+    size = Measure(weights_only_bytes(network), "bytes", f"weights-only file after {step.word()}")
     score = evaluate(as_runner(network.module), context.data.validation, context.data.preprocessing, context.task, "validation split")
     return network, Stage(str(step), plan.rows, seconds, size, score)
 

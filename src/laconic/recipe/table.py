@@ -4,7 +4,9 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
+from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Step
 
 STEPS: dict[str, type[Step]] = {
@@ -13,4 +15,6 @@ STEPS: dict[str, type[Step]] = {
     "fold": Fold,
     "prune": Prune,
     "share": Share,
+    "quantize": Quantize,
+    "squeeze": Squeeze,
 }

@@ -37,16 +37,18 @@ class Session:
         self._engine = _start(model.SerializeToString(), threads)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Outputs `(n, …)` of the network for `inputs` `(n, *sample_shape)`, already preprocessed, of any floating-point type.
+        """Outputs `(n, …)` of the network for `inputs` `(n, *sample_shape)`, already preprocessed: of any floating-point type, or of any
+        integer type where the network looks tokens up.
 
         Raises:
             DataError: the shape or type is not what the network takes. GraphError: the engine failed in the middle.
         """
         inputs = np.asarray(inputs)
-        if inputs.dtype.kind != "f":
+        whole = self._dtype.kind == "i"
+        if inputs.dtype.kind not in ("iu" if whole else "f"):
             raise DataError(
-                f"the network takes floating-point inputs, got {inputs.dtype}",
-                hint="raw pixels first go through session.notes.preprocessing.apply(pixels)",
+                f"the network takes {'whole numbers' if whole else 'floating-point inputs'}, got {inputs.dtype}",
+                hint="raw samples first go through session.notes.preprocessing.apply(samples)",
             )
         if inputs.ndim == 0 or inputs.shape[1:] != self.sample_shape:
             wanted = ", ".join(map(str, ("n", *self.sample_shape)))

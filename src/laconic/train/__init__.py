@@ -2,7 +2,7 @@
 
 from laconic.train.evaluate import Judged, Runner, as_runner, evaluate, judge
 from laconic.train.loop import BatchLoss, Tick, from_task, loop
-from laconic.train.task import Task, classification
+from laconic.train.task import Task, classification, next_token
 from laconic.train.training import Training
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "from_task",
     "judge",
     "loop",
+    "next_token",
 ]

@@ -12,7 +12,7 @@ from laconic.base.measures import Measure
 from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.batches import batches
 from laconic.datasets.data import Split
-from laconic.nn.checks import home
+from laconic.nn.checks import at_home
 from laconic.train.task import Task
 
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -100,11 +100,10 @@ def as_runner(model: nn.Module) -> Runner:
     """A model in evaluation mode as arrays in, arrays out, float32; the mode of each of its modules is put back after each call."""
 
     def run(inputs: np.ndarray) -> np.ndarray:
-        device, dtype = home(model)
         modes = {module: module.training for module in model.modules()}
         try:
             with torch.no_grad():
-                outputs = _one_tensor(model.eval()(torch.from_numpy(inputs).to(device, dtype))).float().cpu().numpy()
+                outputs = _one_tensor(model.eval()(at_home(model, torch.from_numpy(inputs)))).float().cpu().numpy()
         finally:
             for module, mode in modes.items():
                 module.training = mode

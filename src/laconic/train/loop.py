@@ -13,7 +13,7 @@ from laconic.base.preprocessing import Preprocessing
 from laconic.base.seeds import derive
 from laconic.datasets.batches import batches
 from laconic.datasets.data import Split
-from laconic.nn.checks import home
+from laconic.nn.checks import at_home
 from laconic.train.course import Course
 from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.task import Loss
@@ -68,7 +68,7 @@ def loop(
     """
     course = Course(model, training.build_optimizer(_trained(model)))
     course.recall(memory)
-    (device, dtype), an_epoch = home(model), steps_an_epoch(len(split), training.batch)
+    an_epoch = steps_an_epoch(len(split), training.batch)
     steps = training.epochs * an_epoch
     model.train()
     while course.step < steps:
@@ -78,7 +78,8 @@ def loop(
         for inputs, targets in itertools.islice(drawn, an_epoch - first):
             torch.manual_seed(derive(seed, epoch, course.step))  # dropout and the like draw from the global generator
             course.set_rate(training.rate(course.step, steps))
-            error = loss(model, inputs.to(device, dtype), targets.to(device))
+            own = at_home(model, inputs)
+            error = loss(model, own, targets.to(own.device))
             if not math.isfinite(value := float(error.detach())):
                 course.go_back(start, value)
                 break

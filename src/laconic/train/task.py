@@ -1,5 +1,6 @@
 """What a problem asks of a network: a loss to train by and a score to judge by."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,3 +43,11 @@ def _hits(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 classification = Task(F.cross_entropy, _hits, "top-1 accuracy", decide=_likeliest)
+
+
+def _charge(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(outputs, targets, reduction="none").flatten(1).mean(1)
+
+
+next_token = Task(F.cross_entropy, _charge, "bits a token", unit="bits", factor=1 / math.log(2), higher_is_better=False)
+"""Of a language model with logits `(n, tokens of the vocabulary, length)`, and the tokens `(n, length)` that came next."""

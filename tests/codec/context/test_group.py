@@ -244,7 +244,7 @@ def test_a_byte_holds_at_most_as_many_values_as_the_limit_says(profile: str) -> 
 def test_reading_stops_soon_behind_the_end_of_the_data(profile: str) -> None:
     data, values = np.frombuffer(bytearray(b"\xff" * 30), np.uint8), np.full((1, 10_000, 1), 0)
     values[0, -1, 0] = 77
-    _, well = PROFILES[profile].read((2**32 - 1, 2**32, 31), data, values, PROFILES[profile].model())
+    _, well = PROFILES[profile].read((2**32 - 1, 2**32, 31), data, values, PROFILES[profile].memory())
     assert not well
     assert values[0, -1, 0] == 77
 

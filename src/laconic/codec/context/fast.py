@@ -84,7 +84,7 @@ def code_tensor(
     """Write all of `values`, or fill them; the coder, the data (longer, perhaps) and whether all went well.
 
     Args:
-        columns: the moving mean magnitude of each column, in units of 1/256.
+        columns: the moving mean magnitude of each column, in units of 2⁻¹⁴.
     """
     taps = values.shape[2]
     share = (1 << 16) // taps

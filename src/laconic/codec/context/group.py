@@ -118,7 +118,7 @@ def profile_at(number: int) -> Profile:
 
 def write_blocks(profile: Profile, blocks: Sequence[np.ndarray]) -> bytes:
     """The coded bytes of int64 blocks `(rows, columns, taps)`."""
-    learnt, encoder, out = profile.model(), ENCODER, np.empty(_ROOM, np.uint8)
+    learnt, encoder, out = profile.memory(), ENCODER, np.empty(_ROOM, np.uint8)
     for values in blocks:
         encoder, out = profile.write(encoder, out, values, learnt)
     return out[: close(encoder, out)].tobytes()
@@ -136,7 +136,7 @@ def read_blocks(profile: Profile, stream: bytes | memoryview, shapes: Sequence[t
 def each_block(profile: Profile, stream: bytes | memoryview, shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[np.ndarray, int]]:
     """The tensors one by one, each with the number of bytes that have left the coder's window by then."""
     data = np.frombuffer(bytearray(stream), np.uint8)  # of a bytearray: to numba, read-only is another type to compile for
-    learnt, decoder = profile.model(), start(data)
+    learnt, decoder = profile.memory(), start(data)
     for number, shape in enumerate(shapes):
         tensor = np.zeros(shape, np.int64)
         if tensor.size:

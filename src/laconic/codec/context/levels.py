@@ -1,48 +1,60 @@
-"""Magnitudes on a scale of ratios, so that a few hundred contexts tell apart what matters from 1/64 up to 4096.
+"""Magnitudes on a scale of ratios, so that a few dozen contexts tell apart what matters, from 1/4096 up to 400.
 
-Mean magnitudes are held in units of 1/256. Level 0 is below 1/64; from there on, three levels make an octave.
+Means and neighbours are held in units of 2⁻¹⁴: in a network of which one weight in a thousand is left, mean magnitudes are as small as
+that, and still differ from row to row. Level 0 is below 1/4096; from there on, three levels make an octave.
 """
 
 import numpy as np
 from numba import njit
 
-ONE = 256
+BITS = 14
+ONE = 1 << BITS
 """A magnitude of 1."""
 
 LARGEST = 4095
 """Neighbours count with at most this magnitude, so that sums stay far inside int64."""
 
 LEVELS = 64
-"""Every level is below; the highest that occurs is 54."""
+"""Every level is below; the last holds magnitudes from 408 on."""
 
+_OCTAVE = 3
 _HALFWAY = 4096
-_OCTAVES = 6
-_TABLE = np.array([(parts**3).bit_length() for parts in range(_HALFWAY)], np.int64)
+_LEAST = _OCTAVE * (BITS - 12)
+_TABLE = np.array([(magnitude**_OCTAVE).bit_length() for magnitude in range(_HALFWAY)], np.int64)
 
 
 def lowest() -> np.ndarray:
-    """The lowest magnitude of each level, int64 `(55,)`."""
-    fine = np.searchsorted(_TABLE, np.arange(_TABLE[-1] + 1))
-    coarse = fine[fine >= _HALFWAY >> _OCTAVES] << _OCTAVES
-    return np.concatenate([fine, coarse[coarse >= _HALFWAY]]) << 2
+    """The lowest magnitude of each level, int64 `(LEVELS,)`."""
+    exact = [0, *(np.ceil(2 ** (at / _OCTAVE)) for at in range(_LEAST, _LEAST + LEVELS - 1))]
+    return np.array([_first_of(at, int(magnitude)) for at, magnitude in enumerate(exact)], np.int64)
+
+
+def _first_of(wanted: int, magnitude: int) -> int:
+    """From a magnitude near it, the first of a level: a coarse table may begin a level a little late."""
+    while level(magnitude) < wanted:
+        magnitude += 1
+    return magnitude
 
 
 @njit
 def level(magnitude: int) -> int:
-    """The level of a `magnitude` from 0 on, in units of 1/256; beyond `LARGEST`, where sums of several can be, that of `LARGEST`."""
-    parts = magnitude >> 2
-    if parts < _HALFWAY:
-        return _TABLE[parts]
-    return _TABLE[min(parts >> _OCTAVES, _HALFWAY - 1)] + 3 * _OCTAVES
+    """The level of `magnitude`, in units of 2⁻¹⁴, from 0 on; sums of several can lie beyond `LARGEST`."""
+    if magnitude < _HALFWAY:
+        found = _TABLE[magnitude]
+    elif magnitude < _HALFWAY << 8:
+        found = _TABLE[magnitude >> 8] + 8 * _OCTAVE
+    else:
+        found = _TABLE[min(magnitude >> 16, _HALFWAY - 1)] + 16 * _OCTAVE
+    return min(max(found - _LEAST, 0), LEVELS - 1)
 
 
 @njit
 def limited(value: int) -> int:
-    """`value` in units of 1/256, after it was brought between −`LARGEST` and `LARGEST`."""
+    """`value` in units of 2⁻¹⁴, after it was brought between −`LARGEST` and `LARGEST`."""
     return min(max(value, -LARGEST), LARGEST) * ONE
 
 
 @njit
 def five(value: int) -> int:
-    """Sign and rough size of a `value` in units of 1/256: 0 … 4 for −2 and below, −1, 0, 1, 2 and above."""
-    return min(max(value >> 8, -2), 2) + 2
+    """Sign and rough size of a `value` in units of 2⁻¹⁴: 0 … 4 for −2 and below, −1, 0, 1, 2 and above."""
+    return min(max(value >> BITS, -2), 2) + 2

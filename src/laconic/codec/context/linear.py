@@ -1,6 +1,6 @@
 """Linear prediction that learns as it goes: the normalised least-mean-squares rule (Widrow & Hoff 1960; Nagumo & Noda 1967).
 
-Inputs and predictions are in units of 1/256, weights in units of 2⁻²⁰. Each weight moves by rate · error · input / (Σ input² + 1/2).
+Inputs and predictions are in units of 2⁻¹⁴, weights in units of 2⁻²⁰. Each weight moves by rate · error · input / (Σ input² + 1/2).
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def correct(inputs: np.ndarray, weights: np.ndarray, error: int, rate: int) -> N
     power = _HALF
     for i in range(INPUTS):
         power += inputs[i] * inputs[i]
-    scaled = (error << 20) // power
+    scaled = (error << 28) // power
     for i in range(INPUTS):
-        weight = weights[i] + ((scaled * inputs[i] * rate) >> 16)
+        weight = weights[i] + ((scaled * inputs[i] * rate) >> 24)
         weights[i] = min(max(weight, -_HEAVIEST), _HEAVIEST)

@@ -16,18 +16,18 @@ class Profile:
     """One way to predict the values of a group.
 
     Args:
-        model: makes what has been learnt of a group before its first tensor: nothing.
-        write: encoder, bytes, values `(rows, columns, taps)`, model → the encoder, the bytes or a longer copy of them.
+        memory: makes what has been learnt of a group before its first tensor: nothing.
+        write: encoder, bytes, values `(rows, columns, taps)`, memory → the encoder, the bytes or a longer copy of them.
         read: decoder, bytes, zeros to fill `(rows, columns, taps)`, model → the decoder, whether the bytes hold such values.
     """
 
-    model: Callable[[], Any]
+    memory: Callable[[], Any]
     write: Callable[[Coder, np.ndarray, np.ndarray, Any], tuple[Coder, np.ndarray]]
     read: Callable[[Coder, np.ndarray, np.ndarray, Any], tuple[Coder, bool]]
 
 
 PROFILES = {
     "fast": Profile(fast.model, fast.write, fast.read),
-    "smallest": Profile(smallest.model, smallest.write, smallest.read),
+    "smallest": Profile(smallest.memory, smallest.write, smallest.read),
 }
 """The number of a profile in a stream is its place here, counted from 1: add at the end, never reorder."""

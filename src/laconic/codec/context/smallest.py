@@ -2,7 +2,8 @@
 
 The *value* is predicted from the eight values before it in its kernel (in its row, where kernels have one tap), its *magnitude* from
 means and from neighbours; both predictors learn as they go, each tap of a kernel with weights of its own. What they expect is the
-strongest context. The others are the means of row, column and kernel, and the neighbours as they are.
+strongest context. The others are the means of row, column and kernel, and the neighbours as they are. What the columns
+are expected to be at first, the rows of an earlier tensor tell (links.py).
 """
 
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from laconic.codec.adaptive import contexts, roomy
 from laconic.codec.context.buckets import LAST_BUCKET, bucket_of, code_offset
 from laconic.codec.context.levels import LARGEST, LEVELS, ONE, five, level, limited
 from laconic.codec.context.linear import UNIT, correct, predicted
+from laconic.codec.context.links import EVEN, Links
 from laconic.codec.context.mixing import INPUTS, Mixer, decide, mixer
 
 DECISIONS = 32
@@ -22,7 +24,8 @@ _CONTEXTS = 9 * 16 * 32
 _TAPS = 32
 _HISTORY = 8
 _FINEST = 15
-_LEAST = ONE // 64
+_LEAST = ONE >> 12
+_COLUMN_START = 2  # rows that a column is taken to have had already
 _LARGEST_INT64 = (1 << 63) - 1
 
 
@@ -34,7 +37,7 @@ class Model(NamedTuple):
         offsets: a context of `codec.adaptive` for each bucket.
         value_weights, magnitude_weights: of the linear predictors, int64 `(taps, inputs)`.
         rates: of the two, int64 `(2,)`, in units of 2⁻¹⁶.
-        means: int64 `(2,)`: mean magnitude of the tensor, running mean of the error of the predicted value; in units of 1/256.
+        means: int64 `(2,)`: mean magnitude of the tensor, running mean of the error of the predicted value; in units of 2⁻¹⁴.
         keep: int64 `(2, inputs)`: 0 shuts a context out, of the decisions on magnitude and on sign.
         choose: int64 `(2,)`: 0 makes the second or third set of weights one for all sizes or sides.
         history: scratch: the last values of the kernel.
@@ -59,7 +62,7 @@ def model() -> Model:
     """A model that has seen nothing. Before it learns, the predicted magnitude is a mix that served many networks."""
     trust = np.array([28, 34, 0, 30, 0, 12, 0, 0], np.int64) * UNIT // 100
     return Model(
-        mixed=mixer(_CONTEXTS * DECISIONS, sets=3, choices=LEVELS * DECISIONS, weight=19661, rate=3),
+        mixed=mixer(_CONTEXTS * DECISIONS, sets=3, choices=LEVELS * DECISIONS, weight=1 << 14, rate=3),
         offsets=contexts(LAST_BUCKET + 1),
         value_weights=np.zeros((_TAPS, _HISTORY), np.int64),
         magnitude_weights=np.tile(trust, (_TAPS, 1)),
@@ -73,29 +76,52 @@ def model() -> Model:
     )
 
 
-def write(encoder: tuple[int, int, int], out: np.ndarray, values: np.ndarray, learnt: Model) -> tuple[tuple[int, int, int], np.ndarray]:
+class Memory(NamedTuple):
+    """What one tensor leaves for the next: what its values taught, and how large its rows were."""
+
+    model: Model
+    links: Links
+
+
+def memory() -> Memory:
+    """The memory before the first tensor."""
+    return Memory(model(), Links())
+
+
+def write(encoder: tuple[int, int, int], out: np.ndarray, values: np.ndarray, learnt: Memory) -> tuple[tuple[int, int, int], np.ndarray]:
     """Code `values` `(rows, columns, taps)`; the encoder, and `out` or a longer copy of it."""
-    encoder, out, _ = code_tensor(encoder, out, values, learnt, *_sums(values), False)
+    encoder, out, _ = code_tensor(encoder, out, values, learnt.model, *_columns(values, learnt), False)
+    learnt.links.note(values)
     return encoder, out
 
 
-def read(decoder: tuple[int, int, int], data: np.ndarray, values: np.ndarray, learnt: Model) -> tuple[tuple[int, int, int], bool]:
+def read(decoder: tuple[int, int, int], data: np.ndarray, values: np.ndarray, learnt: Memory) -> tuple[tuple[int, int, int], bool]:
     """Fill `values`; the decoder, and whether the data hold such values."""
-    decoder, _, well = code_tensor(decoder, data, values, learnt, *_sums(values), True)
+    decoder, _, well = code_tensor(decoder, data, values, learnt.model, *_columns(values, learnt), True)
+    learnt.links.note(values)
     return decoder, well
 
 
-def _sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros(values.shape[1], np.int64), np.zeros(values.shape[1:], np.int64)
+def _columns(values: np.ndarray, learnt: Memory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is expected of each column, and zeros for the sums of columns and cells."""
+    return learnt.links.columns(values.shape[1]), np.zeros(values.shape[1], np.int64), np.zeros(values.shape[1:], np.int64)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def code_tensor(
-    coder: tuple[int, int, int], data: np.ndarray, values: np.ndarray, learnt: Model, columns: np.ndarray, cells: np.ndarray, reading: bool
+    coder: tuple[int, int, int],
+    data: np.ndarray,
+    values: np.ndarray,
+    learnt: Model,
+    linked: np.ndarray,
+    columns: np.ndarray,
+    cells: np.ndarray,
+    reading: bool,
 ) -> tuple[tuple[int, int, int], np.ndarray, bool]:
     """Write all of `values` `(rows, columns, taps)`, or fill them; the coder, the data (longer, perhaps) and whether all went well.
 
     Args:
+        linked: how large each column may be, as `Links.columns` says.
         columns: zeros, int64 `(columns,)`, for the sum of magnitudes in each column.
         cells: zeros, int64 `(columns, taps)`, for the sum of magnitudes in each tap of each column.
     """
@@ -111,7 +137,8 @@ def code_tensor(
                 return coder, data, False
             tensor_mean = max((total + 32 * before) // (seen + 32), _LEAST)
             row_mean = (row_total + 8 * tensor_mean) // (column * taps + 8)
-            column_mean = (columns[column] + taps * tensor_mean) // ((row + 1) * taps)
+            start = _COLUMN_START * ((taps * tensor_mean * linked[column]) // EVEN)
+            column_mean = (columns[column] + start) // ((row + _COLUMN_START) * taps)
             both = min(row_mean * column_mean // tensor_mean, LARGEST * ONE)
             kernel_total = int64(0)
             if taps > 1:

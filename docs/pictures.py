@@ -1,0 +1,61 @@
+"""Draw the pictures of the documents, from figures that are measured here and from bench/results.
+
+python docs/pictures.py            writes docs/pictures/*.svg
+"""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from laconic.codec import encode_group, entropy
+from laconic.codec.coders import CODERS
+
+matplotlib.use("svg")
+matplotlib.rcParams["svg.hashsalt"] = "laconic"  # the same bytes for the same picture
+from matplotlib import pyplot as plt  # noqa: E402  after the backend is chosen
+
+PICTURES = Path(__file__).parent / "pictures"
+ROWS, COLUMNS = 256, 576
+STEPS = np.geomspace(0.5, 8, 17)  # in standard deviations of the weights
+HUFFMAN = next(coder for coder in CODERS if coder.name == "huffman")
+
+
+def weights() -> tuple[np.ndarray, np.ndarray]:
+    """A layer as training leaves them, rows of different scale: the weights, and each row's scale."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    scale = np.exp(0.8 * rng.standard_normal((ROWS, 1)))
+    return rng.laplace(size=(ROWS, COLUMNS)) * scale, scale
+
+
+def row_entropy(integers: np.ndarray) -> float:
+    """Bits a weight where every row has the code that suits it best, the codes not counted."""
+    return float(np.mean([entropy(row) for row in integers]))
+
+
+def entropy_bound() -> None:
+    """Bits a weight against the step: codes, and the bounds below them."""
+    layer, _ = weights()
+    integers = [np.rint(layer / (step * layer.std())).astype(np.int64) for step in STEPS]
+    sizes = {
+        "fixed length": [np.ceil(np.log2(np.ptp(q) + 1)) for q in integers],
+        "Huffman": [8 * len(HUFFMAN.encode(q.reshape(-1))) / q.size for q in integers],
+        "by context": [8 * len(encode_group([q])) / q.size for q in integers],
+    }
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    for (name, bits), style in zip(sizes.items(), ("s:", "o-", "D-"), strict=True):
+        axes.plot(STEPS, bits, style, label=name, markersize=4)
+    axes.plot(STEPS, [entropy(q) for q in integers], "k--", linewidth=1, label="entropy, all weights alike")
+    axes.plot(STEPS, [row_entropy(q) for q in integers], "k:", linewidth=1, label="entropy, each row for itself")
+    axes.set(xscale="log", yscale="log", xlabel="step in standard deviations", ylabel="bits a weight")
+    axes.set_xticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
+    axes.set_yticks([0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8], ["0.05", "0.1", "0.25", "0.5", "1", "2", "4", "8"])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(PICTURES / "entropy-bound.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    entropy_bound()

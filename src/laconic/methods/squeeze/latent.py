@@ -1,0 +1,59 @@
+"""A weight that trains as a real number v and is used as ŵ = s · round(v / s); the step s is trained too.
+
+Rounding passes gradients straight through (Bengio, Léonard & Courville 2013), by which that of the step becomes round(v / s) − v / s,
+as in LSQ (Esser et al. 2020, eq. 3).
+"""
+
+import torch
+from torch import nn
+
+from laconic.forms import Form, Grid
+from laconic.forms.form import narrow
+from laconic.nn.holding import Holder
+from laconic.nn.weights import to_numpy
+
+ROUNDING = 0.5  # the dead zone of plain rounding, in steps
+
+
+class Latent(Holder):
+    """Holds a weight on a grid that moves.
+
+    Args:
+        step: to start from.
+        kept: mask of the weight; where it is false the weight stays zero.
+    """
+
+    kept: torch.Tensor
+    context: torch.Tensor
+
+    def __init__(self, step: float, kept: torch.Tensor) -> None:
+        super().__init__()
+        self.log_step = nn.Parameter(torch.tensor(step).log())
+        self.register_buffer("kept", kept)
+        self.register_buffer("context", torch.zeros(kept.shape, dtype=torch.uint8))
+        self.dead_zone = ROUNDING
+
+    def step(self) -> torch.Tensor:
+        """s, in the 8 significant bits that the file gives it."""
+        step = self.log_step.exp()
+        return step + (step.bfloat16().to(step) - step).detach()
+
+    def latent(self, weight: torch.Tensor) -> torch.Tensor:
+        """v / s, of the weight's shape."""
+        return weight * self.kept / self.step().to(weight)
+
+    def integers(self, weight: torch.Tensor) -> torch.Tensor:
+        """round(v / s), and 0 in the dead zone."""
+        latent = self.latent(weight).detach()
+        return torch.where(latent.abs() < self.dead_zone, 0, latent.round())
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        latent = self.latent(weight)
+        return (latent + (latent.round() - latent).detach()) * self.step().to(weight)
+
+    def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight
+
+    def form(self, trained: torch.Tensor) -> Form:
+        step = self.step().detach().to(trained).reshape(1)
+        return Grid(tuple(trained.shape), narrow(to_numpy(self.integers(trained).long())), to_numpy(step))

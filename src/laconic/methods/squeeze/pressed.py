@@ -1,0 +1,68 @@
+"""A model under pressure: its latent weights, and what their integers cost."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from laconic.methods.squeeze.latent import Latent
+from laconic.methods.squeeze.rate import Rate
+from laconic.methods.squeeze.steering import START, Schedule
+from laconic.nn.holding import Held
+
+
+class Pressed(nn.Module):
+    """What trains. Everything that the next step depends on is in its state dict.
+
+    Args:
+        held: the model, each weight of `names` in a `Latent`.
+        names: of the weights that are pressed.
+    """
+
+    price: Tensor
+    overhead: Tensor
+    size: Tensor
+
+    def __init__(self, held: Held, names: list[str]) -> None:
+        super().__init__()
+        self.model, self.rate = held.module, Rate()
+        self._held, self._names = held, names
+        for name, value in (("price", START), ("overhead", 0.0), ("size", 0.0)):
+            self.register_buffer(name, torch.tensor(value))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.model(inputs)
+        return outputs
+
+    def cost(self) -> Tensor:
+        """Estimated bytes, with a gradient."""
+        return self.rate.cost([latent.latent(weight) for latent, weight in self._pairs()], [latent.context for latent, _ in self._pairs()])
+
+    def refit(self) -> float:
+        """Learn anew what integers cost; returns the estimate of the coded integers in bytes."""
+        integers = [latent.integers(weight) for latent, weight in self._pairs()]
+        classes = [Rate.classes(own) for own in integers]
+        for (latent, _), own in zip(self._pairs(), classes, strict=True):
+            latent.context.copy_(own)
+        return self.rate.fit(classes, integers)
+
+    def steer(self, schedule: Schedule, progress: float) -> None:
+        """Refit, and set the price of a byte by where the size stands."""
+        self.size.fill_(max(self.refit() + float(self.overhead), 1.0))
+        self.price.fill_(schedule.steer(float(self.price), float(self.size), progress))
+
+    def widen(self, dead_zone: float) -> None:
+        """Let every latent below `dead_zone` steps be a zero."""
+        for latent, _ in self._pairs():
+            latent.dead_zone = dead_zone
+
+    def largest(self) -> float:
+        """The greatest latent, in steps."""
+        return max(float(latent.latent(weight).detach().abs().max()) for latent, weight in self._pairs())
+
+    def _pairs(self) -> Iterator[tuple[Latent, Tensor]]:
+        """What holds each pressed weight, and the parameter that trains in it."""
+        for name in self._names:
+            holder, weight = self._held.holder(name)
+            assert isinstance(holder, Latent)
+            yield holder, weight

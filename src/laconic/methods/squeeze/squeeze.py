@@ -1,0 +1,187 @@
+"""Train for size: rate as a term of the loss, with pruning as the case in which an integer becomes zero.
+
+    L = H(y, f(x; ŵ)) + κ · τ² · KL(f₀(x) ‖ f(x; ŵ); τ) + λ · R(v / s) / target,    ŵ = s · round(v / s)
+
+v and s of every tensor train (latent.py), R is what the coder would about charge for the integers (rate.py), f₀ is the model as it came,
+and λ is steered so that the size arrives at the target while there is training left to settle in (steering.py). It is the entropy-penalised
+reparameterisation of Oktay et al. 2020 ("Scalable Model Compression by Entropy Penalized Reparameterization") with rounding in place of
+noise, steps in place of a learned decoder, and a probability model that sees the neighbours of a weight, as the coder does.
+
+If the file is still larger than the target at the end, the dead zone around zero is widened until it fits.
+"""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from laconic.base.errors import BudgetError, RecipeError
+from laconic.codec import entropy
+from laconic.forms import Grid, Masked
+from laconic.graph.network import Network
+from laconic.methods.squeeze.latent import ROUNDING, Latent
+from laconic.methods.squeeze.pressed import Pressed
+from laconic.methods.squeeze.steering import Schedule, gain_of
+from laconic.methods.step import Context, Plan, Step
+from laconic.nn.holding import Held, hold_by
+from laconic.nn.weights import to_torch
+from laconic.train import Training
+from laconic.train.loop import BatchLoss, steps_an_epoch
+from laconic.train.soft_targets import soft_targets
+
+COARSENESS = 0.6  # steps to start from, in standard deviations
+REFIT_EVERY, REFITS = 20, 50  # steps between two refits of the rate's table and of λ; at least so many in a whole training
+HALVINGS = 10  # of the interval in which the dead zone is searched
+
+
+@dataclass(frozen=True)
+class Squeeze(Training, Step):
+    """Train the network into a weights-only file of at most so many bytes. Fields are those of `Training`, and:
+
+    Args:
+        bytes: of the weights-only file. Say this or `bits`.
+        bits: coded bits a parameter, instead.
+        weight: κ, of the original's soft targets beside the labels' term of weight 1; 0 leaves the original out.
+        temperature: τ, softens both outputs.
+        ramp: share of the training after which the size is to be reached.
+
+    >>> print(Squeeze(epochs=30, bytes=1500))
+    squeeze: {epochs: 30, bytes: 1500}
+    """
+
+    lr: float = 0.001
+    optimizer: Literal["sgd", "adam"] = "adam"
+    warmup: float = 0.01
+    bytes: int | None = None
+    bits: float | None = None
+    weight: float = 1.0
+    temperature: float = 2.0
+    ramp: float = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.bytes is None) == (self.bits is None):
+            raise RecipeError("say either bytes or bits", where="squeeze", hint="squeeze: {epochs: 30, bytes: 40000}")
+        for name, holds, allowed in (
+            ("bytes", self.bytes is None or self.bytes >= 1, "a whole number from 1"),
+            ("bits", self.bits is None or 0 < self.bits < math.inf, "a number above 0"),
+            ("weight", 0 <= self.weight < math.inf, "a number from 0"),
+            ("temperature", 0 < self.temperature < math.inf, "a number above 0"),
+            ("ramp", 0 < self.ramp <= 1, "a share from above 0 to 1"),
+        ):
+            if not holds:
+                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=f"squeeze, {name}", hint=f"{name} is {allowed}")
+
+    def takes(self) -> Mapping[str, str]:
+        return {"dense": "grid", "masked": "grid", "grid": "grid"}
+
+    def draft(self) -> Step:
+        return replace(self, epochs=0)
+
+    def plan(self, network: Network, context: Context) -> Plan:
+        """The steps to start from.
+
+        Raises:
+            BudgetError: a file of zeros alone is larger than the target.
+        """
+        steps = {name: _first_step(network, name) for name in _pressed(network)}
+        self._check_target(network, context)
+        return Plan(tuple(_row(name, network.array(name), step) for name, step in steps.items()))
+
+    def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        held = hold_by(network.module, {row["layer"]: _latent(network, row["layer"], row["first step"]) for row in plan.rows})
+        pressed = Pressed(held, [row["layer"] for row in plan.rows])
+        target = self._target(network)
+        steps = self.epochs * steps_an_epoch(len(context.data.train), self.batch)
+        every = max(min(REFIT_EVERY, steps // REFITS), 1)
+        schedule = Schedule(pressed.refit(), target, self.ramp, gain_of(every, steps))
+        for tick in context.train(pressed, self._loss(target, context), self, "squeeze"):
+            if (tick.step + 1) % every == 0:
+                pressed.steer(schedule, tick.progress)
+            if (tick.step + 1) * self.epochs % tick.steps < self.epochs:  # an epoch's end
+                pressed.overhead.fill_(context.price(network.released(held)) - pressed.refit())
+            context.progress("squeeze", tick.progress, f"loss {tick.loss:.3f}, about {float(pressed.size):,.0f} bytes")
+        return _within(network, held, pressed, target, context)
+
+    def _target(self, network: Network) -> float:
+        if self.bytes is not None:
+            return self.bytes
+        assert self.bits is not None
+        return self.bits * sum(p.numel() for p in network.module.parameters()) / 8
+
+    def _loss(self, target: float, context: Context) -> BatchLoss:
+        teacher = copy.deepcopy(context.original).eval()
+
+        def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+            assert isinstance(model, Pressed)
+            outputs = model(inputs)
+            total = context.task.loss(outputs, targets) + model.price * model.cost() / target
+            if not self.weight:
+                return total
+            with torch.no_grad():
+                wanted = teacher(inputs)
+            return total + self.weight * soft_targets(outputs, wanted, self.temperature)
+
+        return loss
+
+    def _check_target(self, network: Network, context: Context) -> None:
+        arrays = {name: network.array(name) for name in _pressed(network)}
+        zeros = {name: Grid(array.shape, np.zeros(array.shape, np.int8), np.ones(1, array.dtype)) for name, array in arrays.items()}
+        least, target = context.price(network.reformed(zeros)), self._target(network)
+        if least > target:
+            found = f"with every weight at zero the file has {least:,} bytes, {target:,.0f} are wanted"
+            raise BudgetError(found, where=str(self), hint="fold batch normalisation first, or allow more bytes")
+
+
+def _pressed(network: Network) -> list[str]:
+    """Names of all parameters that train, tied ones once."""
+    return [name for name, p in network.module.named_parameters() if p.requires_grad and p.is_floating_point() and p.numel()]
+
+
+def _first_step(network: Network, name: str) -> float:
+    """The step that the weight is on, or one for its spread; half of it for biases, of which there are few."""
+    form = network.form(name)
+    if isinstance(form, Grid) and len(form.table) == 1 and form.table[0] > 0:
+        return float(form.table[0])
+    values = form.array().astype(np.float64)
+    spread = float(np.std(values)) or float(np.abs(values).max()) or 1.0
+    return COARSENESS * spread / (1 if values.ndim > 1 else 2)
+
+
+def _latent(network: Network, name: str, step: float) -> Latent:
+    form = network.form(name)
+    kept = form.mask if isinstance(form, Masked) else np.ones(form.shape, bool)
+    return Latent(step, to_torch(kept))
+
+
+def _within(network: Network, held: Held, pressed: Pressed, target: float, context: Context) -> Network:
+    """The trained network, its dead zone as wide as the target asks for."""
+
+    def at(dead_zone: float) -> Network:
+        pressed.widen(dead_zone)
+        return network.released(held)
+
+    found = at(ROUNDING)
+    if context.price(found) <= target:
+        return found
+    narrow, wide = ROUNDING, pressed.largest() + 1
+    for _ in range(HALVINGS):
+        middle = (narrow + wide) / 2
+        narrow, wide = (narrow, middle) if context.price(at(middle)) <= target else (middle, wide)
+    return at(wide)
+
+
+def _row(name: str, values: np.ndarray, step: float) -> dict[str, Any]:
+    coded = entropy(np.rint(values.astype(np.float64) / step))
+    return {
+        "layer": name,
+        "first step": step,
+        "of": values.size,
+        "estimated bits": coded,
+        "estimated bytes": round(values.size * coded / 8),
+    }

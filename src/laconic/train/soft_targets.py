@@ -1,0 +1,14 @@
+"""The loss of a student against a teacher's outputs (Hinton, Vinyals & Dean 2015, §2)."""
+
+import torch
+from torch.nn import functional as F
+
+
+def soft_targets(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+    """τ² · KL(P_T^τ ‖ P_S^τ) of logits `(n, classes, …)`, averaged over all that is not a class, in nats.
+
+    >>> float(soft_targets(torch.zeros(1, 2), torch.zeros(1, 2), 4.0))
+    0.0
+    """
+    said, wanted = (F.log_softmax(logits / temperature, 1) for logits in (student, teacher))
+    return temperature**2 * F.kl_div(said, wanted, reduction="none", log_target=True).sum(1).mean()
