@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 from torch import Tensor, nn
 
 from laconic.base.errors import ExportError
-from laconic.graph.export import INPUT, OUTPUT, _fresh, export
+from laconic.graph.export import INPUT, OUTPUT, export
+from laconic.graph.skeleton import _fresh
 from laconic.zoo.lenet import LeNet5
 
 
