@@ -12,13 +12,15 @@ from laconic.cli.terminal import complain, show, show_json, sides, size, table, 
 if TYPE_CHECKING:
     from laconic.artifact import Artifact
 
-Source = Annotated[str, typer.Argument(metavar="ANY", help="MODEL, a checkpoint (.safetensors, .pt, .pth, .th) or arrays (.npz).")]
+Source = Annotated[
+    str, typer.Argument(metavar="ANY", help="MODEL, an ONNX file, a checkpoint (.safetensors, .pt, .pth, .th) or arrays (.npz).")
+]
 
 
 def pack(
     source: Source, output: Output, weights: Weights = None, shape: Input = None, mean: Mean = None, std: Std = None, as_json: Json = False
 ) -> None:
-    """Write a model, a checkpoint or arrays as a .lac file.
+    """Write a model, an ONNX file, a checkpoint or arrays as a .lac file.
 
     They are packed as they are: not a bit of any weight is changed. Few different values, multiples of a step and zeros are
     found by looking at the weights, and cost little.
