@@ -1,5 +1,7 @@
 """Fold the shape arithmetic whose inputs are all known: what onnxscript's optimiser leaves, such as the pads of an old export."""
 
+from typing import Any
+
 import onnx
 
 from laconic.base.errors import ModelError
@@ -32,9 +34,10 @@ def fold_shapes(graph: onnx.GraphProto) -> None:
             graph.node.remove(node)
 
 
-def attributes_of(node: onnx.NodeProto) -> dict[str, object]:
-    """The attributes of a node as plain values: numbers, text, lists of them, arrays."""
-    return {attribute.name: _plain(onnx.helper.get_attribute_value(attribute)) for attribute in node.attribute}
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """The attributes of a node as plain values: numbers, text, lists of them, arrays. A Split says how many parts it has."""
+    said = {attribute.name: _plain(onnx.helper.get_attribute_value(attribute)) for attribute in node.attribute}
+    return {"num_outputs": len(node.output), **said} if node.op_type == "Split" else said
 
 
 def _plain(value: object) -> object:
