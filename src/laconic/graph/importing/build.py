@@ -29,13 +29,14 @@ Arrays = Mapping[str, np.ndarray]
 
 _INTERPRETED = ("Shape", "Size")
 _COUNTER = ".num_batches_tracked"
+_NAMED = ("bias", "weight", "running_mean")  # what a layer is named by; weights are tied more often than biases, and renamed when quantised
 
 
 def build(model: onnx.ModelProto, tensors: Arrays) -> Imported:
     """The module that computes what the graph computes.
 
-    A layer whose weight is called `x.weight` stands at `x`, any other at the name of its weight; tensors that are in no layer have
-    their own names. Floating-point tensors are parameters, except single values that no layer takes; all else is a buffer.
+    A layer whose bias is called `x.bias`, or its weight `x.weight`, stands at `x`, any other at the name of its weight; tensors that are in
+    no layer have their own names. Floating-point tensors are parameters, except single values that no layer takes; all else is a buffer.
 
     Args:
         model: whose inputs are samples and tensors, as `reading` parts it or a `.lac` file has it.
@@ -165,11 +166,11 @@ class _Builder:
         return path
 
     def _path(self, layer: Layer) -> str:
-        """`x` for a layer whose weight is `x.weight`, or its bias `x.bias`; else the name of its weight."""
+        """`x` for a layer whose bias is `x.bias` or whose weight is `x.weight`; else the name of its weight."""
+        names = {word: name for word, name in layer.tensors.items() if not (layer.turned and word == "weight")}
+        prefixes = [names[word].removesuffix(f".{word}") for word in _NAMED if names.get(word, "").endswith(f".{word}")]
         first = next(iter(layer.tensors.values()))
-        prefixes = [name.removesuffix(f".{word}") for word, name in layer.tensors.items() if name.endswith(f".{word}")]
-        kept = prefixes if not layer.turned else []
-        return next((path for path in (*kept, first) if self.rooms.is_free(path)), first)
+        return next((path for path in (*prefixes, first) if self.rooms.is_free(path)), first)
 
     def _parameter(self, name: str, module: nn.Module, attribute: str, turned: bool) -> torch.Tensor:
         array = self.around.tensors[name]

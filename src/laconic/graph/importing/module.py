@@ -111,7 +111,7 @@ class Imported(nn.Module):
 
     def _compute(self, call: Call, given: Sequence[Value]) -> Sequence[Value]:
         if call.layer:
-            return (self.get_submodule(call.layer)(given[0]),)
+            return (self.get_submodule(call.layer)(self._tensor(call.inputs[0], given[0])),)
         function, sizes = OWN.get(call.operator) or OPERATORS[call.operator], SIZES.get(call.operator, ())
         ready = [
             _plain(value) if place in sizes else self._tensor(name, value)

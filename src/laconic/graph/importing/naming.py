@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+_EMPTY = nn.Module()
+
 
 class Rooms:
     """A tree of modules that grows as tensors and layers are put into it.
@@ -56,7 +58,7 @@ class Rooms:
         path = f"{room}.{word}".lstrip(".")
         if path in modules:
             return path if shared else self._free(modules, room, f"{word}_", shared)
-        reserved = word in dir(modules.get(room, self.root))
+        reserved = word in dir(modules.get(room, _EMPTY))
         return self._free(modules, room, f"{word}_", shared) if reserved or path in self._taken else path
 
     def _make(self, path: str) -> None:

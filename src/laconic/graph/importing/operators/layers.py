@@ -4,8 +4,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from laconic.base.errors import ModelError
-
 
 def gemm(
     a: Tensor, b: Tensor, c: Tensor | None = None, *, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0
@@ -30,9 +28,12 @@ def batch_norm(
     momentum: float = 0.9,
     training_mode: int = 0,
 ) -> Tensor:
+    """In training mode by the statistics of the batch itself, as some networks do even when they are used. The others may be computed."""
     if training_mode:
-        raise ModelError("the graph normalises by its own batch: it was exported in training mode", hint="export it after model.eval()")
-    return F.batch_norm(x, mean, var, scale, bias, eps=epsilon)
+        return F.batch_norm(x, None, None, scale, bias, training=True, eps=epsilon)
+    along = [1, -1] + [1] * (x.ndim - 2)
+    gain = scale / torch.sqrt(var + epsilon)
+    return (x - mean.reshape(along)) * gain.reshape(along) + bias.reshape(along)
 
 
 def instance_norm(x: Tensor, scale: Tensor, bias: Tensor, *, epsilon: float = 1e-5) -> Tensor:

@@ -1,6 +1,6 @@
 """LSTM, GRU and plain RNN, by torch's own kernels: ONNX orders the gates otherwise, and keeps both biases in one tensor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ def _sequence(
     assert weight is not None
     assert recurrence is not None
     zeros = x.new_zeros(len(weight), x.shape[1], recurrence.shape[-1])
-    first = [zeros if state is None else state for state in (*states, *[None] * cell.states)[: cell.states]]
+    first = [zeros if state is None else state.contiguous() for state in (*states, *[None] * cell.states)[: cell.states]]
     flat = [
         tensor
         for way in range(len(weight))
@@ -109,4 +109,8 @@ def _sequence(
 def _parameters(cell: Cell, weight: Tensor, recurrence: Tensor, bias: Tensor | None) -> list[Tensor]:
     """As torch's kernel takes them: input weight, recurrent weight, and the bias of each."""
     halves = [] if bias is None else list(bias.chunk(2))
-    return [torch.cat([tensor.chunk(len(cell.gates))[gate] for gate in cell.gates]) for tensor in (weight, recurrence, *halves)]
+    return [_ordered(tensor.chunk(len(cell.gates)), cell.gates) for tensor in (weight, recurrence, *halves)]
+
+
+def _ordered(gates: Sequence[Tensor], places: Sequence[int]) -> Tensor:
+    return torch.cat([gates[place] for place in places]) if len(places) > 1 else gates[0]
