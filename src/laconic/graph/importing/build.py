@@ -218,7 +218,8 @@ def _with_ends(calls: Sequence[Call], outputs: Sequence[str]) -> tuple[Call, ...
     seen = set(outputs)
     for call in reversed(calls):
         if seen & set(call.outputs):
+            last = max(place for place, name in enumerate(call.outputs) if name in seen)
             own = {name for name in (*call.inputs, *call.outputs) if name}
-            kept.append(replace(call, done=tuple(sorted(own - seen))))
+            kept.append(replace(call, outputs=call.outputs[: last + 1], done=tuple(sorted(own - seen))))
             seen |= own
     return tuple(reversed(kept))

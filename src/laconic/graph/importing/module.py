@@ -103,7 +103,10 @@ class Imported(nn.Module):
     def _run(self, call: Call, values: Mapping[str, Value]) -> Sequence[Value]:
         given = [self._value(name, values) for name in call.inputs]
         try:
-            return _few(call, given) or self._compute(call, given)
+            found = _few(call, given) or self._compute(call, given)
+            if len(found) < len(call.outputs):
+                raise ModelError(f"of the outputs of {call.operator} only the first {len(found)} are known here")
+            return found
         except LaconicError as cause:
             raise type(cause)(cause.what, where=call.place, hint=cause.hint) from cause
         except (RuntimeError, ValueError, IndexError, TypeError, ZeroDivisionError) as cause:

@@ -35,6 +35,8 @@ def _inferred(
     versions = [onnx.helper.make_opsetid("", opset)]
     try:
         schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
+        if schema.deprecated:  # onnx then tells nothing of it
+            return {}
         found = onnx.shape_inference.infer_node_outputs(schema, node, given, values, opset_imports=versions)
     except Exception as cause:  # of half a dozen kinds, from onnx's C++
         raise ModelError(f"the shapes contradict each other: {first_line(cause)}", where=place, hint=BROKEN) from cause

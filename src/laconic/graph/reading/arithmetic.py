@@ -74,12 +74,23 @@ def _gather(x: Array, indices: Array, *, axis: int = 0) -> Array:
 
 
 def _slice(x: Array, starts: Array, ends: Array, axes: Array | None = None, steps: Array | None = None) -> Array:
-    cuts = [slice(None)] * x.ndim
     for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
         step = 1 if steps is None else int(steps[place])
         axis = place if axes is None else int(axes[place])
-        cuts[axis] = slice(int(start), None if step < 0 and int(end) < -len(x) else int(end), step)
-    return x[tuple(cuts)]
+        cut = [slice(None)] * x.ndim
+        cut[axis] = slice(int(start), int(end), step)
+        x = np.take(x, backwards(int(start), int(end), step, x.shape[axis]), axis) if step < 0 else x[tuple(cut)]
+    return x
+
+
+def backwards(start: int, end: int, step: int, length: int) -> list[int]:
+    """The indices of a slice with a negative step; bounds that are beyond an end are brought to it, which Python does not do.
+
+    >>> backwards(100, -100, -2, 4), backwards(-9, -9, -1, 4)
+    ([3, 1], [0])
+    """
+    first, last = (bound + length if bound < 0 else bound for bound in (start, end))
+    return list(range(min(max(first, 0), length - 1), min(max(last, -1), length - 1), step))
 
 
 def _squeeze(x: Array, axes: Array | None = None) -> Array:

@@ -1,5 +1,6 @@
 """Operators that take elements by index, or put them there. Indices count from the end where they are negative."""
 
+import math
 from typing import Any
 
 import torch
@@ -54,16 +55,14 @@ def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, *, reduction: str = 
     places: Any = _places(x, indices)
     if reduction in ("none", "add"):
         return x.index_put(places, updates, accumulate=reduction == "add")
-    rows = x.reshape(-1, *x.shape[len(places) :]).contiguous()
+    rows = x.reshape(-1, math.prod(x.shape[len(places) :]))
     flat = sum((place * _stride(x, axis, len(places)) for axis, place in enumerate(places)), torch.zeros((), dtype=torch.int64))
-    return rows.index_reduce(0, flat.reshape(-1), updates.reshape(-1, *rows.shape[1:]), _REDUCED[reduction]).reshape(x.shape)
+    changes = updates.reshape(-1, rows.shape[1])
+    return rows.scatter_reduce(0, flat.reshape(-1, 1).expand_as(changes), changes, _REDUCED[reduction]).reshape(x.shape)
 
 
 def _stride(x: Tensor, axis: int, axes: int) -> int:
-    stride = 1
-    for side in x.shape[axis + 1 : axes]:
-        stride *= side
-    return stride
+    return math.prod(x.shape[axis + 1 : axes])
 
 
 def nonzero(x: Tensor) -> Tensor:

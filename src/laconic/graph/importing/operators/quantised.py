@@ -118,4 +118,5 @@ def conv_quantized(
 ) -> Tensor:
     """The bias is in steps of the product of both scales."""
     sums = conv(_shifted(x, x_zero, 1), _shifted(weight, weight_zero, 0), None if bias is None else bias.double(), **said)
-    return quantize(sums.float() * along(x_scale * weight_scale, sums, 1, 0), y_scale, y_zero)
+    steps = along(x_scale * weight_scale / y_scale, sums, 1, 0)
+    return quantize(sums.float() * steps, torch.ones_like(y_scale), y_zero)

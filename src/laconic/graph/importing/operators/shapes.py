@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from laconic.base.errors import ModelError
 from laconic.graph.importing.operators.elementwise import type_of
+from laconic.graph.reading.arithmetic import backwards
 
 Sizes = list[int]
 
@@ -105,7 +106,7 @@ def cut(x: Tensor, starts: Sizes, ends: Sizes, axes: Sizes | None = None, steps:
         if step > 0:
             x = x[(slice(None),) * axis + (slice(start, end, step),)]
         else:
-            x = x.index_select(axis, torch.tensor(range(x.shape[axis])[slice(start, None if end < -x.shape[axis] else end, step)]))
+            x = x.index_select(axis, torch.tensor(backwards(start, end, step, x.shape[axis]), dtype=torch.int64))
     return x
 
 
