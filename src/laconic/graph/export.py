@@ -4,6 +4,9 @@ The weights become graph *inputs* before the graph is simplified, so that nothin
 every bit of the state dict survives, and the graph still runs as fast as one that was optimised with its weights.
 """
 
+from collections.abc import Collection
+from typing import Any
+
 import onnx
 import torch
 from torch import nn
@@ -25,22 +28,40 @@ def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
     Raises:
         ExportError: the graph depends on data, or uses what ONNX has no word for.
     """
-    traced = _trace(model, sample_shape)
-    skeleton: bytes = simplified(stripped(traced, set(model.state_dict()))).SerializeToString(deterministic=True)
+    names = {f"{_Whole.PREFIX}{name}": name for name in model.state_dict()}
+    traced = _trace(model, sample_shape, _free(INPUT, names.values()))
+    skeleton: bytes = simplified(stripped(traced, names), names).SerializeToString(deterministic=True)
     return skeleton
 
 
-def _trace(model: nn.Module, sample_shape: tuple[int, ...]) -> onnx.ModelProto:
+def _free(name: str, taken: Collection[str]) -> str:
+    return name if name not in taken else _free(f"{name}_", taken)
+
+
+class _Whole(nn.Module):
+    """A model inside another: its tensors then have a prefix, and none is called what the exporter calls its own values (`val_1`)."""
+
+    PREFIX = "model."
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.model(x)
+
+
+def _trace(model: nn.Module, sample_shape: tuple[int, ...], name: str) -> onnx.ModelProto:
     traceable, example = prepared(model, sample_shape)
     with quiet(), refusing():
         program = torch.onnx.export(
-            traceable,
+            _Whole(traceable).eval(),
             (example,),
             dynamo=True,
             optimize=False,
             verbose=False,
             opset_version=OPSET,
-            input_names=[INPUT],
+            input_names=[name],
             output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
         )

@@ -4,14 +4,15 @@ The weights become graph *inputs* before the graph is simplified, so that nothin
 every bit survives, and the graph still runs as fast as one that was optimised with its weights.
 """
 
-from collections.abc import Set
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 
 import onnx
 
 from laconic.graph.trace import quiet
 
 
-def stripped(model: onnx.ModelProto, names: Set[str]) -> onnx.ModelProto:
+def stripped(model: onnx.ModelProto, names: Container[str]) -> onnx.ModelProto:
     """Turn the initializers of these names into inputs, in place; small constants of the graph itself stay."""
     for weight in [w for w in model.graph.initializer if w.name in names]:
         model.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims)))
@@ -19,13 +20,19 @@ def stripped(model: onnx.ModelProto, names: Set[str]) -> onnx.ModelProto:
     return model
 
 
-def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same computation with constants folded, and nothing said that does not compute."""
+def simplified(model: onnx.ModelProto, names: Mapping[str, str] = MappingProxyType({})) -> onnx.ModelProto:
+    """The same computation with constants folded, and nothing said that does not compute.
+
+    Args:
+        model: without weights.
+        names: input → the name that it shall have instead.
+    """
     from onnxscript import optimizer
 
     with quiet():
         model = optimizer.optimize(model, onnx_shape_inference=False)
     _clean(model)
+    _rename_values(model.graph, names)
     return model
 
 
@@ -46,21 +53,20 @@ def _clean(model: onnx.ModelProto) -> None:
     used = {node.domain for node in model.graph.node}
     for entry in [e for e in model.opset_import if e.domain not in used]:
         model.opset_import.remove(entry)
-    _rename_values(model.graph)
 
 
-def _rename_values(graph: onnx.GraphProto) -> None:
+def _rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     """Give inner values short names (a, b, … in base 36): names are a third of a small graph."""
-    fixed = {v.name for v in (*graph.input, *graph.output)}
-    short: dict[str, str] = {"": ""}
+    named = {v.name: names.get(v.name, v.name) for v in (*graph.input, *graph.output)}
+    taken, short = set(named.values()), {"": "", **named}
     for name in [*(w.name for w in graph.initializer), *(n for node in graph.node for n in node.output)]:
-        if name not in fixed and name not in short:
-            short[name] = _fresh(len(short), fixed)
-    for weight in graph.initializer:
-        weight.name = short.get(weight.name, weight.name)
+        if name not in short:
+            short[name] = _fresh(len(short) - len(named), taken)
+    for value in (*graph.input, *graph.initializer, *graph.output):
+        value.name = short[value.name]
     for node in graph.node:
         node.input[:] = [short.get(n, n) for n in node.input]
-        node.output[:] = [short.get(n, n) for n in node.output]
+        node.output[:] = [short[n] for n in node.output]
 
 
 def _fresh(number: int, taken: set[str]) -> str:

@@ -14,10 +14,10 @@ from laconic.base.errors import ModelError
 from laconic.base.words import did_you_mean
 from laconic.graph.importing.dequantised import dequantised
 from laconic.graph.importing.layers import Layer, Surroundings, layer_of
-from laconic.graph.importing.module import Call, Imported, Plan
+from laconic.graph.importing.module import Call, Imported, Plan, Samples
 from laconic.graph.importing.naming import Rooms
 from laconic.graph.importing.operators import OPERATORS
-from laconic.graph.importing.operators.elementwise import TYPES
+from laconic.graph.importing.operators.elementwise import type_of
 from laconic.graph.importing.types import is_trainable, types_of
 from laconic.graph.reading.arrays import stored
 from laconic.graph.reading.folding import attributes_of
@@ -50,11 +50,12 @@ def build(model: onnx.ModelProto, tensors: Arrays) -> Imported:
     outputs = [value.name for value in model.graph.output]
     nodes, weights = dequantised(list(model.graph.node), tensors, numbers, outputs)
     builder = _Builder(Surroundings(weights, numbers, types_of(model), _makers(nodes), _readers(nodes, outputs)))
-    inputs = {value.name: value.type.tensor_type.elem_type in _FLOATS for value in model.graph.input if value.name not in tensors}
+    inputs = {value.name: _samples(value.type.tensor_type) for value in model.graph.input if value.name not in tensors}
     return builder.finish(nodes, inputs, outputs)
 
 
-_FLOATS = [number for number, kind in TYPES.items() if kind.is_floating_point]
+def _samples(kind: onnx.TypeProto.Tensor) -> Samples:
+    return Samples(type_of(kind.elem_type).is_floating_point, kind.shape.dim[0].dim_value if kind.shape.dim else 0)
 
 
 def check_operators(graph: onnx.GraphProto) -> None:
@@ -115,7 +116,7 @@ class _Builder:
         self._paths: dict[str, str] = {}
         self._made: set[str] = set()
 
-    def finish(self, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, bool], outputs: Sequence[str]) -> Imported:
+    def finish(self, nodes: Sequence[onnx.NodeProto], inputs: Mapping[str, Samples], outputs: Sequence[str]) -> Imported:
         """Every node as a call, every tensor in its place."""
         for index, node in enumerate(nodes):
             if not self._made.issuperset(node.output):

@@ -44,18 +44,42 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """What one input takes.
+
+    Args:
+        floats: floating-point numbers, or else integers.
+        batch: the only length of its first axis; 0 where that is free.
+    """
+
+    floats: bool
+    batch: int = 0
+
+    def fitting(self, given: Tensor, name: str) -> Tensor:
+        """The samples in the kind of numbers that is taken; whole numbers may come as floating-point ones.
+
+        Raises:
+            ModelError: another batch than the one that the graph is made for.
+        """
+        if self.batch and given.shape[0] != self.batch:
+            hint = "export it with a free batch: torch.onnx.export(…, dynamic_shapes=…), dynamic_axes=… in old versions"
+            raise ModelError(f"the graph was made for a batch of {self.batch}, got {given.shape[0]}", where=f"input {name!r}", hint=hint)
+        return given if given.is_floating_point() == self.floats else given.to(torch.float32 if self.floats else torch.int64)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What an imported module does.
 
     Args:
-        inputs: names of the samples' inputs, each with whether it takes floating-point numbers, or else integers.
+        inputs: names of the samples' inputs, and what each takes.
         outputs: names of the outputs.
         calls: in their order.
         held: name of a tensor → path of its module and the attribute that it is there.
         numbers: constants of the graph by name; those that are computed with are held as buffers as well.
     """
 
-    inputs: Mapping[str, bool] = field(default_factory=dict)
+    inputs: Mapping[str, Samples] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     held: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -82,16 +106,12 @@ class Imported(nn.Module):
         """The outputs of the graph for its inputs, in its order; one alone is no tuple.
 
         Raises:
-            ModelError: too few inputs, or an operator that fails; with its place in the graph.
+            ModelError: too few inputs, another batch than the graph is made for, or an operator that fails; with its place.
         """
         given, wanted = (first, *more), self._plan.inputs
         if len(given) != len(wanted):
             raise ModelError(f"the graph takes {len(wanted)} inputs ({', '.join(wanted)}), got {len(given)}")
-        values: dict[str, Value] = {}
-        values |= {
-            name: x if floats == x.is_floating_point() else x.to(_KIND[floats])
-            for (name, floats), x in zip(wanted.items(), given, strict=True)
-        }
+        values: dict[str, Value] = {name: samples.fitting(x, name) for (name, samples), x in zip(wanted.items(), given, strict=True)}
         with contextlib.nullcontext() if first.device.type == "cpu" else first.device:
             for call in self._plan.calls:
                 values |= zip(call.outputs, self._run(call, values), strict=False)
@@ -144,9 +164,6 @@ class Imported(nn.Module):
     def extra_repr(self) -> str:
         """What tells two graphs of the same layers apart."""
         return f"graph {hashlib.sha256(repr(self._plan).encode()).hexdigest()[:12]}, {len(self._plan.calls)} steps"
-
-
-_KIND = {True: torch.float32, False: torch.int64}
 
 
 def _few(call: Call, given: Sequence[Value]) -> Sequence[Value] | None:

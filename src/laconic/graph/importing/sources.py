@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 
 from laconic.artifact import Limits, read, unpack, validate
 from laconic.base.errors import LaconicError, ModelError
@@ -11,12 +12,16 @@ from laconic.forms import Form
 from laconic.graph.importing.build import build
 from laconic.graph.importing.module import Imported
 from laconic.graph.reading import Parts, read_onnx
+from laconic.graph.reading.batch import Runner, agree, loosened
+from laconic.nn import home
 
 SUFFIXES = (".onnx", ".lac")
 
 
 def import_model(path: Path, sample_shape: tuple[int, ...] | None = None) -> Imported:
     """The network in an ONNX file or in a `.lac` file with a graph, with its weights, in evaluation mode.
+
+    A batch that an ONNX file was written for is free where two batches together give what each gives alone.
 
     Args:
         path: of the file.
@@ -28,9 +33,30 @@ def import_model(path: Path, sample_shape: tuple[int, ...] | None = None) -> Imp
     """
     parts = _parts(path, sample_shape)
     try:
-        return build(parts.model, parts.tensors)
+        return _freed(parts)
     except ModelError as cause:
         raise ModelError(cause.what, where=f"{path}: {cause.where}" if cause.where else str(path), hint=cause.hint) from cause
+
+
+def _freed(parts: Parts) -> Imported:
+    """The module of the graph without the batch that it was written for, if it computes the same."""
+    loose, module = loosened(parts), build(parts.model, parts.tensors)
+    if loose is parts:
+        return module
+    free = build(loose.model, loose.tensors)
+    return free if agree(parts, lambda: (_runner(module), _runner(free))) else module
+
+
+def _runner(module: Imported) -> Runner:
+    """Arrays in, the first output out."""
+    _, dtype = home(module)
+
+    def run(inputs: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            outputs = module(torch.from_numpy(inputs).to(dtype))
+        return (outputs if isinstance(outputs, torch.Tensor) else outputs[0]).float().numpy()
+
+    return run
 
 
 def sample_shape_of(path: Path) -> tuple[int, ...] | None:

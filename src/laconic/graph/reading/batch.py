@@ -1,8 +1,10 @@
 """Graphs that were exported for a batch of one, brought to any batch where that is safe.
 
 Old exporters write the batch into the shape of every input and Reshape. It is taken out, and the graph is kept so only if two
-batches together then give what each gives alone; otherwise it stays as it was.
+batches together give what each gives alone; otherwise it stays as it was.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -15,15 +17,24 @@ from laconic.runtime import Session
 
 _RELATIVE, _ABSOLUTE = 1e-4, 1e-5  # what a longer batch may change: engines then add in another order
 
+Runner = Callable[[np.ndarray], np.ndarray]
+
 
 def freed(parts: Parts) -> Parts:
     """The same with a free batch, or `parts` where its batch is free already or the graph depends on it."""
+    loose = loosened(parts)
+    return loose if loose is not parts and agree(parts, lambda: (_session(parts), _session(loose))) else parts
+
+
+def loosened(parts: Parts) -> Parts:
+    """The same with the batch taken out of its shapes, whether it still computes the same or not; `parts` where there is none."""
+    batch = _batch(parts)
+    return Parts(_loosened(parts.model, parts.samples[0].name, batch), parts.tensors) if batch else parts
+
+
+def _batch(parts: Parts) -> int:
     sides = parts.samples[0].type.tensor_type.shape.dim if len(parts.samples) == 1 else []
-    batch = sides[0].dim_value if sides else 0
-    if not batch:
-        return parts
-    loose = Parts(_loosened(parts.model, parts.samples[0].name, batch), parts.tensors)
-    return loose if _agree(parts, loose, batch) else parts
+    return sides[0].dim_value if sides else 0
 
 
 def _loosened(model: onnx.ModelProto, sample: str, batch: int) -> onnx.ModelProto:
@@ -56,11 +67,17 @@ def _free(target: np.ndarray, batch: int) -> np.ndarray:
     return np.array([first, *target[1:]], np.int64)
 
 
-def _agree(fixed: Parts, loose: Parts, batch: int) -> bool:
-    """Whether two batches together give what each gives alone."""
+def agree(parts: Parts, runners: Callable[[], tuple[Runner, Runner]]) -> bool:
+    """Whether two batches together give what each gives alone.
+
+    Args:
+        parts: of the graph whose batch is fixed.
+        runners: gives the runners of that graph and of the loosened one.
+    """
+    batch, *shape = (side.dim_value for side in parts.samples[0].type.tensor_type.shape.dim)
+    inputs = np.random.Generator(np.random.PCG64(0)).standard_normal((2 * batch, *shape), np.float32)
     try:
-        alone, together = _session(fixed), _session(loose)
-        inputs = np.random.Generator(np.random.PCG64(0)).standard_normal((2 * batch, *alone.sample_shape), np.float32)
+        alone, together = runners()
         expected = np.concatenate([alone(inputs[:batch]), alone(inputs[batch:])])
         found = together(inputs)
     except (LaconicError, ValueError):  # a graph that is not run at all, or outputs without a batch

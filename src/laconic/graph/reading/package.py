@@ -16,7 +16,7 @@ from laconic.runtime import Session
 
 
 def read_onnx(path: Path, sample_shape: tuple[int, ...] | None = None) -> Parts:
-    """The graph and the tensors of an ONNX file; its batch is free where that changes nothing.
+    """The graph and the tensors of an ONNX file.
 
     Args:
         path: of the file; weights beside it are read from its folder only.
@@ -25,7 +25,7 @@ def read_onnx(path: Path, sample_shape: tuple[int, ...] | None = None) -> Parts:
     Raises:
         ModelError: no sound ONNX, operators too old to be converted, or control flow. UsageError: it takes samples of another shape.
     """
-    return freed(parted(open_onnx(path), sample_shape))
+    return parted(open_onnx(path), sample_shape)
 
 
 def artifact_of_onnx(

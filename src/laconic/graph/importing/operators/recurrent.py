@@ -95,7 +95,8 @@ def _sequence(
     assert weight is not None
     assert recurrence is not None
     zeros = x.new_zeros(len(weight), x.shape[1], recurrence.shape[-1])
-    first = [zeros if state is None else state.contiguous() for state in (*states, *[None] * cell.states)[: cell.states]]
+    first = [zeros if state is None else state.expand_as(zeros).contiguous() for state in (*states, *[None] * cell.states)[: cell.states]]
+    _check(cell, x, weight, recurrence, bias)
     flat = [
         tensor
         for way in range(len(weight))
@@ -104,6 +105,15 @@ def _sequence(
     given: Any = tuple(first) if cell.states > 1 else first[0]
     outputs, *last = cell.run(x, given, flat, bias is not None, 1, 0.0, False, both, False)
     return (outputs.reshape(*outputs.shape[:2], len(weight), -1).transpose(1, 2), *last)
+
+
+def _check(cell: Cell, x: Tensor, weight: Tensor, recurrence: Tensor, bias: Tensor | None) -> None:
+    """Refuse shapes that do not fit each other: torch's kernels read beyond them."""
+    ways, hidden = len(weight), recurrence.shape[-1]
+    gates = len(cell.gates) * hidden
+    wanted = [(weight, (ways, gates, x.shape[-1])), (recurrence, (ways, gates, hidden)), (bias, (ways, 2 * gates))]
+    if any(tensor is not None and tuple(tensor.shape) != shape for tensor, shape in wanted):
+        raise ModelError("the weights of the recurrent layer do not fit each other or its input")
 
 
 def _parameters(cell: Cell, weight: Tensor, recurrence: Tensor, bias: Tensor | None) -> list[Tensor]:

@@ -29,9 +29,10 @@ def resize(
     if antialias or exclude_outside or keep_aspect_ratio_policy != "stretch" or coordinate_transformation_mode == "tf_crop_and_resize":
         raise ModelError("Resize with antialias, exclude_outside, a kept aspect ratio or a crop is not known here")
     chosen = list(range(x.ndim)) if axes is None else [axis % x.ndim for axis in axes]
-    factors = scales or [size / x.shape[axis] for axis, size in zip(chosen, sizes or [], strict=True)]
-    lengths = sizes or [int(x.shape[axis] * factor) for axis, factor in zip(chosen, factors, strict=True)]
-    changed = [row for row in zip(chosen, factors, lengths, strict=True) if row[1] != 1]
+    if scales:
+        changed = [(axis, scale, int(x.shape[axis] * scale)) for axis, scale in zip(chosen, scales, strict=True) if scale != 1]
+    else:
+        changed = [(axis, size / x.shape[axis], size) for axis, size in zip(chosen, sizes or [], strict=True) if size != x.shape[axis]]
     if mode == "cubic":
         return _cubic(x, changed, coordinate_transformation_mode, cubic_coeff_a)
     for axis, factor, length in changed:

@@ -16,7 +16,9 @@ Sizes = list[int]
 
 
 def concat(*tensors: Tensor, axis: int) -> Tensor:
-    return torch.cat(tensors, axis)
+    """What was written for a batch of one, such as a class token, stands for every sample of a longer batch."""
+    batch = next((t.shape[0] for t in tensors if t.shape[0] != 1), 1) if axis and tensors[0].ndim > 1 else 1
+    return torch.cat([t.expand(batch, *t.shape[1:]) if t.shape[0] == 1 != batch else t for t in tensors], axis)
 
 
 def filled(shape: Sizes, *, value: np.ndarray | None = None) -> Tensor:
