@@ -1,5 +1,6 @@
 """A graph and its tensors become an `Imported` module."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -48,7 +49,7 @@ def build(model: onnx.ModelProto, tensors: Arrays) -> Imported:
     check_operators(model.graph)
     numbers = {constant.name: onnx.numpy_helper.to_array(constant) for constant in model.graph.initializer}
     outputs = [value.name for value in model.graph.output]
-    nodes, weights = dequantised(list(model.graph.node), tensors, numbers, outputs)
+    nodes, weights = dequantised(copy.deepcopy(list(model.graph.node)), tensors, numbers, outputs)
     builder = _Builder(Surroundings(weights, numbers, types_of(model), _makers(nodes), _readers(nodes, outputs)))
     inputs = {value.name: _samples(value.type.tensor_type) for value in model.graph.input if value.name not in tensors}
     return builder.finish(nodes, inputs, outputs)

@@ -75,7 +75,7 @@ class Encoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """A decoder: causal attention, the output matrix tied to the embedding."""
+    """Token ids, as floating-point numbers, to the next token; the output matrix is tied to the embedding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Generator(nn.Module):
         self.head.weight = self.words.weight
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.head(self.block(self.words(tokens)))
+        return self.head(self.block(self.words(tokens.long())))
 
 
 class Convolutional(nn.Module):
