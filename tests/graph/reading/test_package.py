@@ -208,7 +208,10 @@ WITHOUT = {
         "Bernoulli is not allowed",
     ),
     "shapes that contradict": ("g (float[n, 5] x) => (float[n, 4] y) { y = MatMul (x, w) }", "contradict"),
-    "a shape of data": ("g (float[n, 3] x) => (float[a, 4] y) { i = NonZero (x) f = Cast <to = 1> (i) t = Transpose (f) y = MatMul (t, w) }", "not allowed"),
+    "a shape of data": (
+        "g (float[n, 3] x) => (float[a, 4] y) { i = NonZero (x) f = Cast <to = 1> (i) t = Transpose (f) y = MatMul (t, w) }",
+        "not allowed",
+    ),
 }
 
 
