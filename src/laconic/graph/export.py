@@ -29,7 +29,7 @@ def export(model: nn.Module, sample_shape: tuple[int, ...]) -> bytes:
         ExportError: the graph depends on data, or uses what ONNX has no word for.
     """
     names = {f"{_Whole.PREFIX}{name}": name for name in model.state_dict()}
-    traced = _trace(model, sample_shape, _free(INPUT, names.values()))
+    traced = _trace(model, sample_shape, _free(INPUT, names.values()), _free(OUTPUT, names.values()))
     skeleton: bytes = simplified(stripped(traced, names), names).SerializeToString(deterministic=True)
     return skeleton
 
@@ -51,7 +51,7 @@ class _Whole(nn.Module):
         return self.model(x)
 
 
-def _trace(model: nn.Module, sample_shape: tuple[int, ...], name: str) -> onnx.ModelProto:
+def _trace(model: nn.Module, sample_shape: tuple[int, ...], given: str, made: str) -> onnx.ModelProto:
     traceable, example = prepared(model, sample_shape)
     with quiet(), refusing():
         program = torch.onnx.export(
@@ -61,8 +61,8 @@ def _trace(model: nn.Module, sample_shape: tuple[int, ...], name: str) -> onnx.M
             optimize=False,
             verbose=False,
             opset_version=OPSET,
-            input_names=[name],
-            output_names=[OUTPUT],
+            input_names=[given],
+            output_names=[made],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
         )
     assert program is not None

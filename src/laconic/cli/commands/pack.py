@@ -20,7 +20,7 @@ Source = Annotated[
 def pack(
     source: Source, output: Output, weights: Weights = None, shape: Input = None, mean: Mean = None, std: Std = None, as_json: Json = False
 ) -> None:
-    """Write a model, an ONNX file, a checkpoint or arrays as a .lac file.
+    """Write a model, a checkpoint or arrays as a .lac file.
 
     They are packed as they are: not a bit of any weight is changed. Few different values, multiples of a step and zeros are
     found by looking at the weights, and cost little.
