@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 from torch import Tensor, nn
 
 from laconic.base.errors import ExportError
-from laconic.graph.export import INPUT, OUTPUT, _fresh, export
+from laconic.graph.export import INPUT, OUTPUT, export
+from laconic.graph.skeleton import _fresh
 from laconic.zoo.lenet import LeNet5
 
 
@@ -138,6 +139,33 @@ def test_the_same_model_gives_the_same_bytes_and_stays_as_it_is(model: nn.Module
     assert export(model, (1, 8, 8)) == export(model, (1, 8, 8))
     assert digest(model) == before
     assert capfd.readouterr() == ("", ""), "the exporter's talk is no concern of the user"
+
+
+class Confusing(nn.Module):
+    """Tensors that are called what the exporter, or our own cleaning, calls values of its own."""
+
+    NAMES = ("val_0", "val_1", "val_2", "input", "output", "a", "1", "model", "linear", "batch")
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in self.NAMES:
+            self.register_parameter(name, nn.Parameter(torch.randn(4, 4)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in self.NAMES:
+            x = torch.relu(x.reshape(x.shape[0], 2, 2).flatten(1) @ self.get_parameter(name)) + 1
+        return x
+
+
+def test_no_name_of_a_tensor_meets_a_name_of_the_exporters() -> None:
+    torch.manual_seed(0)
+    model = Confusing()
+    graph = export(model, (4,))
+    parsed = onnx.load_from_string(graph)
+    (sample,) = {value.name for value in parsed.graph.input} - {*Confusing.NAMES}
+    inputs = torch.randn(3, 4)
+    ours = torch.from_numpy(filled(model, graph).run(None, {sample: inputs.numpy()})[0])
+    assert torch.allclose(ours, model(inputs).detach(), rtol=1e-5, atol=1e-5)
 
 
 class Branching(nn.Module):

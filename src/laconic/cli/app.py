@@ -44,7 +44,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
 DEBUG = "--debug"
 RESUME = "--resume"
 
-EPILOG = """MODEL is zoo:resnet20, torchvision:resnet18, timm:mobilenetv3_small_100, path/file.py:build or package.module:build.
+EPILOG = """MODEL is zoo:resnet20, torchvision:resnet18, timm:mobilenetv3_small_100, path/file.py:build or package.module:build; or a
+file that holds a graph: file.onnx or file.lac.
+
 DATA is digits, mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE or path/file.py:make.
 
 Results go to stdout, progress and warnings to stderr; --debug, anywhere on the line, shows the traceback of an error.

@@ -11,6 +11,7 @@ from laconic.cli.options import Sample
 from laconic.cli.terminal import complain
 from laconic.datasets.data import Data
 from laconic.datasets.reference import load_data
+from laconic.graph.importing import SUFFIXES, sample_shape_of
 from laconic.recipe import Recipe, load_recipe
 from laconic.zoo.checkpoint import load_weights
 from laconic.zoo.reference import build_model, entry
@@ -75,11 +76,18 @@ def needed_shape(reference: str, said: tuple[int, ...] | None) -> tuple[int, ...
 
 
 def own_shape(reference: str) -> tuple[int, ...] | None:
-    """The sample that an architecture is made for, without the batch; None where only its builder knows."""
+    """The sample that an architecture or a file's graph is made for, without the batch; None where only its builder knows."""
+    if reference.endswith(SUFFIXES):
+        return sample_shape_of(Path(reference))
     source, _, name = reference.partition(":")
     if source == "zoo":
         return entry(name).sample_shape
     return _IMAGENET if source in _UNTRAINED else None
+
+
+def is_checkpoint(reference: str, weights: Path | None) -> bool:
+    """Whether the network was trained elsewhere, on all of the training data: its weights are those of a file."""
+    return weights is not None or reference.endswith(SUFFIXES)
 
 
 def _source(reference: str) -> str:

@@ -22,10 +22,13 @@ Profile = Annotated[ProfileWord, typer.Option(help="Of the coder; auto: smallest
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 File = Annotated[Path, typer.Argument(metavar="F.lac", help="The file.", show_default=False)]
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="zoo:NAME, torchvision:NAME, timm:NAME or path/file.py:build.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="MODEL", help="zoo:NAME, torchvision:NAME, timm:NAME, path/file.py:build, file.onnx or file.lac.", show_default=False
+    ),
 ]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.", show_default=False)]
-Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Checkpoint to load: .safetensors, .pt, .pth, .th.")]
+Weights = Annotated[Path | None, typer.Option(metavar="FILE", help="Checkpoint to load: .safetensors, .pt, .pth, .th, .lac.")]
 Input = Annotated[str | None, typer.Option("--input", metavar="CxHxW", help="Shape of one sample, e.g. 3x32x32.")]
 Mean = Annotated[str | None, typer.Option(metavar="A,B,C", help="Per channel, of inputs from 0 to 1: what the network was trained with.")]
 Std = Annotated[str | None, typer.Option(metavar="A,B,C", help="Likewise; goes with --mean.")]

@@ -1,6 +1,7 @@
 """ANY as it is typed, from a model to an archive of arrays, as an artifact that changes no bit of any weight."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ def artifact_of(source: str, weights: Path | None, sample: Sample) -> Artifact:
         return Artifact(_stored(open_npz(Path(source))), notes=Notes(reason="arrays have none"))
     if suffix == ".safetensors":
         return Artifact(_stored(unwrapped(open_safetensors(Path(source)))), notes=Notes(reason="a checkpoint has none"))
+    if suffix == ".onnx":
+        return _onnx(Path(source), weights, sample)
     if suffix in _CHECKPOINTS:
         return Artifact(recognised(_checkpoint(Path(source))), notes=Notes(reason="a checkpoint has none"))
     return _model(source, weights, sample)
@@ -61,6 +64,15 @@ def _checkpoint(path: Path) -> dict[str, Form]:
     from laconic.zoo.checkpoint import read_state
 
     return {name: Dense.of(viewed(tensor)) for name, tensor in read_state(path).items()}
+
+
+def _onnx(path: Path, weights: Path | None, sample: Sample) -> Artifact:
+    from laconic.graph.reading import artifact_of_onnx
+
+    if weights is not None:
+        raise UsageError("an ONNX file has its own weights", where="--weights", hint="leave it out")
+    artifact = artifact_of_onnx(path, sample.shape, sample.mean, sample.std)
+    return replace(artifact, tensors=recognised(artifact.tensors))
 
 
 def _model(source: str, weights: Path | None, sample: Sample) -> Artifact:

@@ -48,6 +48,7 @@ def _read_npy(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as cause:
         raise DataError(f"the array cannot be read: {cause}", where=str(path), hint="write it with numpy.save, numbers only") from cause
     if not isinstance(array, np.ndarray):
+        array.close()
         raise DataError("an archive of arrays where one array should be", where=str(path), hint="write it with numpy.save")
     if array.dtype.kind not in "biuf":
         raise DataError(f"the array is of type {array.dtype}", where=str(path), hint="8-bit pixels or floats")

@@ -4,10 +4,14 @@ The weights become graph *inputs* before the graph is simplified, so that nothin
 every bit of the state dict survives, and the graph still runs as fast as one that was optimised with its weights.
 """
 
+from collections.abc import Collection
+from typing import Any
+
 import onnx
 import torch
 from torch import nn
 
+from laconic.graph.skeleton import simplified, stripped
 from laconic.graph.trace import FLOAT, prepared, quiet, refusing
 
 OPSET = 20
@@ -25,81 +29,42 @@ def export(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) 
     Raises:
         ExportError: the graph depends on data, or uses what ONNX has no word for.
     """
-    from onnxscript import optimizer
-
-    traced = _trace(model, sample_shape, dtype)
-    skeleton = _strip_weights(traced, set(model.state_dict()))
-    with quiet():
-        skeleton = optimizer.optimize(skeleton, onnx_shape_inference=False)
-    _clean(skeleton)
-    return skeleton.SerializeToString(deterministic=True)
+    names = {f"{_Whole.PREFIX}{name}": name for name in model.state_dict()}
+    traced = _trace(model, sample_shape, dtype, _free(INPUT, names.values()), _free(OUTPUT, names.values()))
+    skeleton: bytes = simplified(stripped(traced, names), names).SerializeToString(deterministic=True)
+    return skeleton
 
 
-def _trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str) -> onnx.ModelProto:
+def _free(name: str, taken: Collection[str]) -> str:
+    return name if name not in taken else _free(f"{name}_", taken)
+
+
+class _Whole(nn.Module):
+    """A model inside another: its tensors then have a prefix, and none is called what the exporter calls its own values (`val_1`)."""
+
+    PREFIX = "model."
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.model(x)
+
+
+def _trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str, given: str, made: str) -> onnx.ModelProto:
     traceable, example = prepared(model, sample_shape, dtype)
     with quiet(), refusing():
         program = torch.onnx.export(
-            traceable,
+            _Whole(traceable).eval(),
             (example,),
             dynamo=True,
             optimize=False,
             verbose=False,
             opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
+            input_names=[given],
+            output_names=[made],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
         )
     assert program is not None
     return program.model_proto
-
-
-def _strip_weights(model: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:
-    """Turn the initializers that are state-dict tensors into inputs; small constants of the graph itself stay."""
-    for weight in [w for w in model.graph.initializer if w.name in names]:
-        model.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims)))
-        model.graph.initializer.remove(weight)
-    return model
-
-
-def _clean(model: onnx.ModelProto) -> None:
-    """Remove all that does not compute: documentation, metadata, node names, value infos, who made it."""
-    for field in ("producer_name", "producer_version", "doc_string", "domain", "functions", "metadata_props"):
-        model.ClearField(field)
-    model.graph.ClearField("value_info")
-    model.graph.ClearField("doc_string")
-    model.graph.ClearField("metadata_props")
-    model.graph.name = "g"
-    for node in model.graph.node:
-        for field in ("name", "doc_string", "metadata_props"):
-            node.ClearField(field)
-    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        value.ClearField("doc_string")
-        value.ClearField("metadata_props")
-    used = {node.domain for node in model.graph.node}
-    for entry in [e for e in model.opset_import if e.domain not in used]:
-        model.opset_import.remove(entry)
-    _rename_values(model.graph)
-
-
-def _rename_values(graph: onnx.GraphProto) -> None:
-    """Give inner values short names (a, b, … in base 36): names are a third of a small graph."""
-    fixed = {v.name for v in (*graph.input, *graph.output)}
-    short: dict[str, str] = {"": ""}
-    for name in [*(w.name for w in graph.initializer), *(n for node in graph.node for n in node.output)]:
-        if name not in fixed and name not in short:
-            short[name] = _fresh(len(short), fixed)
-    for weight in graph.initializer:
-        weight.name = short.get(weight.name, weight.name)
-    for node in graph.node:
-        node.input[:] = [short.get(n, n) for n in node.input]
-        node.output[:] = [short.get(n, n) for n in node.output]
-
-
-def _fresh(number: int, taken: set[str]) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    while digits in taken:
-        digits = f"_{digits}"
-    return digits

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from laconic.artifact import Artifact, Limits, Notes, read, unpack
 from laconic.base.errors import DataError, GraphError, UsageError
 from laconic.runtime.assemble import assemble
-
-NOTHING_BUT_CRASHES = 4  # errors reach the caller as exceptions; printed as well, they would only spoil the output
+from laconic.runtime.engine import first_line, start
 
 
 class Session:
@@ -34,7 +32,7 @@ class Session:
         self.input_name: str = sample.name
         self.sample_shape: tuple[int, ...] = tuple(side.dim_value for side in sample.type.tensor_type.shape.dim[1:])
         self._dtype = onnx.helper.tensor_dtype_to_np_dtype(sample.type.tensor_type.elem_type)
-        self._engine = _start(model.SerializeToString(), threads)
+        self._engine = start(model.SerializeToString(), threads)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Outputs `(n, …)` of the network for `inputs` `(n, *sample_shape)`, already preprocessed: of any floating-point type, or of any
@@ -56,7 +54,7 @@ class Session:
         try:
             outputs: np.ndarray = self._engine.run(None, {self.input_name: inputs.astype(self._dtype, copy=False)})[0]
         except Exception as cause:  # of a dozen kinds, from C++
-            raise GraphError(f"ONNX Runtime fails in the graph: {_first_line(cause)}", where="section graph") from cause
+            raise GraphError(f"ONNX Runtime fails in the graph: {first_line(cause)}", where="section graph") from cause
         return outputs
 
 
@@ -67,18 +65,3 @@ def load(path: str | Path, threads: int = 1, limits: Limits = Limits()) -> Sessi
         UsageError: no such file, or one without a graph. ArtifactError: the file is damaged, hostile, or of another version.
     """
     return Session(unpack(read(Path(path), limits), limits), threads, limits)
-
-
-def _start(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = NOTHING_BUT_CRASHES
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as cause:  # of a dozen kinds, from C++
-        raise GraphError(f"ONNX Runtime refuses the graph: {_first_line(cause)}", where="section graph") from cause
-
-
-def _first_line(cause: Exception) -> str:
-    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]

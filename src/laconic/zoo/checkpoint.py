@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from laconic.base.errors import ModelError
 from laconic.base.words import unwrapped
+from laconic.graph.restore import load_into
 
 State = dict[str, Tensor]
 
@@ -24,11 +25,14 @@ _SHOWN = 5
 
 
 def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
-    """A copy of `model` that holds the weights in the file; `model` stays as it was.
+    """A copy of `model` that holds the weights in the file, a checkpoint or a `.lac` file; `model` stays as it was.
 
     Raises:
         ModelError: as `read_state`; or names or shapes that do not fit the model, the first few of each listed.
+        ArtifactError: a `.lac` file is damaged.
     """
+    if Path(path).suffix == ".lac":
+        return load_into(model, path)
     state = read_state(path)
     loaded = copy.deepcopy(model)
     _compare(loaded.state_dict(), state, str(path))
@@ -50,7 +54,9 @@ def read_state(path: Path | str) -> State:
         raise ModelError("a folder stands where the weights should be" if path.is_dir() else "there is no such file", where=str(path))
     if path.suffix not in _SUFFIXES:
         raise ModelError(
-            f"weights are not read from {path.suffix or 'a file without a suffix'}", where=str(path), hint=f"one of {', '.join(_SUFFIXES)}"
+            f"weights are not read from {path.suffix or 'a file without a suffix'}",
+            where=str(path),
+            hint=f"one of {', '.join(_SUFFIXES)}, .lac",
         )
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)

@@ -1,7 +1,8 @@
-"""MODEL as users type it, from `zoo:resnet20` to `path/file.py:build`."""
+"""MODEL as users type it, from `zoo:resnet20` to `path/file.py:build` and `path/file.onnx`."""
 
 import importlib
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,27 +11,31 @@ from torch import nn
 from laconic.base.errors import ModelError
 from laconic.base.imports import call_attribute, foreign_code
 from laconic.base.words import did_you_mean
+from laconic.graph.importing import SUFFIXES, import_model
 from laconic.zoo import ZOO, Entry
 
-_FORMS = "zoo:resnet20, torchvision:resnet18, timm:mobilenetv3_small_100, path/file.py:build or package.module:build"
+_FORMS = "zoo:resnet20, torchvision:resnet18, timm:mobilenetv3_small_100, path/file.py:build, package.module:build, file.onnx or file.lac"
 
 
 def build_model(reference: str, *, classes: int | None = None, sample_shape: tuple[int, ...] | None = None) -> nn.Module:
-    """The network that `reference` stands for, freshly initialised from torch's global generator.
+    """The network that `reference` stands for: with the weights of its file, or freshly initialised from torch's global generator.
 
     Args:
-        reference: `zoo:NAME`, `torchvision:NAME`, `timm:NAME`, `path/file.py:FUNCTION` or `package.module:FUNCTION`. A function
-            is called without arguments and decides on classes and shape itself.
+        reference: `zoo:NAME`, `torchvision:NAME`, `timm:NAME`, `path/file.py:FUNCTION`, `package.module:FUNCTION`, `path/file.onnx` or
+            `path/file.lac`. A function is called without arguments and decides on classes and shape itself; so does a file.
         classes: number of outputs; `None` leaves the architecture's own.
         sample_shape: shape of one sample; `None` leaves the architecture's own. timm reads the channels from it; torchvision's
             networks always take three.
 
     Raises:
-        ModelError: unknown name, library that is not available, code that raised something, or a result that is no `nn.Module`.
+        ModelError: unknown name, library that is not available, code that raised something, a result that is no `nn.Module`, or a file
+            without a graph that torch can compute.
 
     >>> build_model("zoo:lenet5", classes=26).fc2.out_features
     26
     """
+    if reference.endswith(SUFFIXES):
+        return import_model(Path(reference), sample_shape)
     source, colon, name = reference.rpartition(":")
     if not (source and colon and name):
         raise ModelError(f"{reference!r} names no model", hint=_near(reference))

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from laconic.cli.turns import Timed
     from laconic.runtime import Session
 
-Original = Annotated[str | None, typer.Argument(metavar="[ORIGINAL]", help="What to compare with: another .lac file, or MODEL in torch.")]
+Original = Annotated[
+    str | None, typer.Argument(metavar="[ORIGINAL]", help="What to compare with: another .lac file, an ONNX file, or MODEL in torch.")
+]
 Repeats = Annotated[int, typer.Option(min=2, help="Timed rounds; in each, both run once.")]
 Batch = Annotated[int, typer.Option(min=1, help="Samples in a call.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads that a call may use.")]
 
 Speed = tuple[Measure, float]  # how many times as fast: by the wall clock, by processor time
 
+_FILES = (".lac", ".onnx")
 _BUSY = 0.9  # below this share of the wall clock, others had the processor
 _SAME = 0.05  # closer than this to 1 is called the same
 
@@ -36,8 +39,8 @@ def bench(
 ) -> None:
     """Time a file, alone or against another.
 
-    ORIGINAL is another .lac file, or MODEL, which runs in torch. The two take turns, so that whatever slows the machine meets
-    both alike.
+    ORIGINAL is another .lac file, an ONNX file, which runs as it is in ONNX Runtime, or MODEL, which runs in torch. The two take
+    turns, so that whatever slows the machine meets both alike.
     """
     from laconic.cli.turns import ratios, take_turns
     from laconic.runtime import load
@@ -47,7 +50,7 @@ def bench(
     contestants: list[tuple[str, Callable[[], Any]]] = [(str(file), lambda: session(inputs))]
     if original is not None:
         rival = _rival(original, session, threads)
-        contestants.append((original if original.endswith(".lac") else f"{original} in torch", lambda: rival(inputs)))
+        contestants.append((original if original.endswith(_FILES) else f"{original} in torch", lambda: rival(inputs)))
     timed = take_turns(contestants, repeats)
     speed = ratios(*timed) if len(timed) == 2 else None
     if as_json:
@@ -72,6 +75,10 @@ def _rival(original: str, session: "Session", threads: int) -> Callable[["np.nda
         from laconic.runtime import load
 
         return load(Path(original), threads)
+    if original.endswith(".onnx"):
+        from laconic.runtime.original import open_original
+
+        return open_original(Path(original), threads)
     import torch
 
     from laconic.cli.progress import at_work

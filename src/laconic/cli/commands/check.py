@@ -31,14 +31,14 @@ def check(
     what would be pressed and what would stay dense, the size (good to 20 %) and the time (good to half), and what is odd about
     the data. Nothing is written.
     """
-    from laconic.cli.opening import open_data, open_model, open_recipe
+    from laconic.cli.opening import is_checkpoint, open_data, open_model, open_recipe
     from laconic.cli.progress import at_work
     from laconic.recipe.check import check as look
 
     sample = read_sample(shape, mean, std)
     chosen = open_recipe(recipe, None)
     with at_work() as progress:
-        samples = open_data(data, model, sample, checkpoint=weights is not None)
+        samples = open_data(data, model, sample, checkpoint=is_checkpoint(model, weights))
         network = open_model(model, weights, samples.preprocessing.shape, len(samples.classes) or None, chosen.seed)
         found = look(network, samples, chosen, name=model, progress=progress)
     if as_json:

@@ -45,12 +45,12 @@ def compress(
 
     An interrupted run goes on where it was when the same line is given again with --resume, and ends with the same bytes.
 
-    With --weights, the model is a checkpoint that has seen all training data: choices are then made on one half of the test
-    samples, and the verdict on the other.
+    With --weights, or as an ONNX or .lac file, the model is a checkpoint that has seen all training data: choices are then made on
+    one half of the test samples, and the verdict on the other.
     """
     from laconic.api import compress as press
     from laconic.base.files import write_atomically
-    from laconic.cli.opening import open_data, open_model, open_recipe
+    from laconic.cli.opening import is_checkpoint, open_data, open_model, open_recipe
     from laconic.cli.progress import at_work
     from laconic.recipe import write
     from laconic.report import write as write_report
@@ -61,7 +61,7 @@ def compress(
     check_file(save_recipe)
     story = run or output.with_name(f"{output.name}.run")
     with at_work() as progress:
-        samples = open_data(data, model, sample, checkpoint=weights is not None)
+        samples = open_data(data, model, sample, checkpoint=is_checkpoint(model, weights))
         network = open_model(model, weights, samples.preprocessing.shape, len(samples.classes) or None, chosen.seed)
         result = press(network, samples, chosen, name=model, progress=progress, folder=story, resume=resume)
     result.save(output, weights_only, profile=profile.value)

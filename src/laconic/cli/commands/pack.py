@@ -12,7 +12,9 @@ from laconic.cli.terminal import complain, show, show_json, sides, size, table, 
 if TYPE_CHECKING:
     from laconic.artifact import Layout
 
-Source = Annotated[str, typer.Argument(metavar="ANY", help="MODEL, a checkpoint (.safetensors, .pt, .pth, .th) or arrays (.npz).")]
+Source = Annotated[
+    str, typer.Argument(metavar="ANY", help="MODEL, an ONNX file, a checkpoint (.safetensors, .pt, .pth, .th) or arrays (.npz).")
+]
 
 
 def pack(
