@@ -107,7 +107,8 @@ def test_a_table_is_worth_it_only_for_few_values_that_stand_often() -> None:
 )
 def test_a_table_is_not_wider_than_the_floats_themselves(dtype: type, most: int) -> None:
     width = np.dtype(dtype).itemsize
-    patterns = np.arange(most, dtype=f"u{width}" if width < 4 else "u4")
+    patterns = np.arange(most, dtype=f"u{width}") + (0x3F800001 if width == 4 else 0)  # no multiples of the least
+    patterns = patterns.astype(f"u{width}")
     assert recognise(np.repeat(patterns.view(dtype), 4)).kind == "codebook"
     if width > 1:
         more = np.arange(1 << 8, most + 1 + (1 << 8), dtype=patterns.dtype)
@@ -129,3 +130,35 @@ def test_an_array_of_the_other_byte_order_is_brought_to_this_machine_s() -> None
     form = recognise(array)
     assert form.dtype == np.float32 != array.dtype
     assert form.array().tolist() == array.tolist()
+
+
+def quantised(shape: tuple[int, ...], run: int, most: int) -> np.ndarray:
+    """What a quantiser leaves that gives every `run` values a step of their own."""
+    weight = rng().standard_normal(shape).reshape(-1, run) * np.exp(rng().standard_normal((np.prod(shape) // run, 1)))
+    steps = (np.abs(weight).max(1, keepdims=True) / most).astype(np.float32)
+    return ((np.rint(weight / steps) + 0.0).astype(np.float32) * steps).reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "run", "most"), [((64, 32, 3, 3), 288, 127), ((64, 256), 256, 7), ((48, 512), 128, 7), ((40, 96), 32, 7)]
+)
+def test_what_a_quantiser_of_rows_or_groups_left_is_a_grid_of_as_many_steps(shape: tuple[int, ...], run: int, most: int) -> None:
+    array = quantised(shape, run, most)
+    form = recognise(array)
+    assert isinstance(form, Grid)
+    assert len(form.table) == array.size // run
+    assert form.integers is not None
+    assert np.abs(form.integers).max() == most
+    assert same_bits(form, array)
+
+
+def test_few_values_are_a_grid_where_they_are_neighbours_and_a_codebook_where_they_are_far_apart() -> None:
+    near, far = (rng().choice(np.float32(values), (50, 30)) for values in ([-0.5, 0.0, 0.25], [0.001, 0.0, 7.0]))
+    assert recognise(near).kind == "grid"
+    assert recognise(far).kind == "codebook"
+
+
+def test_a_value_a_row_is_no_grid_of_rows() -> None:
+    array = np.zeros((50, 64), np.float32)
+    array[np.arange(50), rng().integers(0, 64, 50)] = rng().standard_normal(50)
+    assert recognise(array).kind != "grid"

@@ -9,6 +9,7 @@ import numpy as np
 
 from laconic.base.dtypes import MANTISSA, bits, is_floating
 from laconic.forms.form import Codebook, Dense, Form, Grid, Masked, narrow
+from laconic.forms.steps import common_steps
 
 SMALLEST = 8  # values; below this a table saves nothing
 MOST_SHARED_VALUES = 4096  # above this a table costs more than it saves
@@ -16,13 +17,17 @@ MOST_MULTIPLES = 1 << 20  # steps; a float32 has no more than 24 bits of them
 FEW = 256  # a table of these is worth it for any type; a larger one if a place in it takes fewer bits than a float: mantissa + 2
 SAMPLE = 1 << 14  # enough to see that an array has too many different values for a table
 PIECE = 1 << 20
+GROUPS = (128, 64, 32)  # neighbours that 4-bit quantisers give one step
+CLOSE = 4  # times as many integers in the range as are used, at most
+RUN, FULL = 16, 8  # values that share a step, and those of them that are not zero on average: of fewer, each would have a step of its own
 
 
 def recognise(array: np.ndarray) -> Form:
     """A Form that gives `array` back bit for bit: the first of these that fits.
 
-    At most 4096 different values (512 of bfloat16, 256 of 8 bits), each standing twice on average → codebook; float32 multiples of
-    the least magnitude → grid; at least an eighth zeros → masked; else dense, as is whatever is not floating or has fewer than 8 values.
+    Float32 multiples of a step, one for all, one a row, or one for each 32, 64 or 128 neighbours in a row → grid; at most 4096 different
+    values (512 of bfloat16, 256 of 8 bits), each standing twice on average → codebook; at least an eighth zeros → masked; else
+    dense, as is whatever is not floating or has fewer than 8 values.
 
     >>> recognise(np.float32([0, 0.5, 0.5, 0, 0.5, 0, 0, 0.5])).kind
     'codebook'
@@ -30,7 +35,17 @@ def recognise(array: np.ndarray) -> Form:
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(array.shape)
     if not is_floating(array.dtype) or array.size < SMALLEST:
         return Dense.of(array)
-    return _codebook(array) or _grid(array) or _masked(array) or Dense.of(array)
+    grid = _grid(array) or _stepped(array)
+    if grid is not None and _is_close(grid):
+        return grid
+    return _codebook(array) or grid or _masked(array) or Dense.of(array)
+
+
+def _is_close(grid: Grid) -> bool:
+    """Whether the integers fill their range: of few that lie far apart, places in a table are shorter."""
+    assert grid.integers is not None
+    used = np.unique(grid.integers)
+    return int(used[-1]) - int(used[0]) < CLOSE * len(used)
 
 
 def _codebook(array: np.ndarray) -> Codebook | None:
@@ -68,6 +83,19 @@ def _grid(array: np.ndarray) -> Grid | None:
         if not np.array_equal(bits(Grid(piece.shape, multiples[-1], steps).array()), bits(piece)):
             return None
     return Grid(array.shape, narrow(np.concatenate(multiples)).reshape(array.shape), steps)
+
+
+def _stepped(array: np.ndarray) -> Grid | None:
+    """A grid of many steps: those of a quantiser that gave one to each row, or to each group of neighbours in a row."""
+    if array.dtype != np.float32 or array.ndim < 2 or np.count_nonzero(array) < RUN:
+        return None
+    row = array.size // len(array)
+    for run in (row, *(size for size in GROUPS if row % size == 0 and size < row)):
+        runs = array.reshape(-1, run)
+        if run >= RUN and np.count_nonzero(runs) >= FULL * len(runs) and (found := common_steps(runs)) is not None:
+            integers, steps = found
+            return Grid(array.shape, narrow(integers).reshape(array.shape), steps)
+    return None
 
 
 def _masked(array: np.ndarray) -> Masked | None:
