@@ -49,11 +49,11 @@ def test_there_and_back(cli: Any, foreign: Path, tmp_path: Path) -> None:
 
 
 def test_what_has_no_graph_is_packed_with_the_reason(cli: Any, tmp_path: Path) -> None:
-    text = '<ir_version: 10, opset_import: ["" : 20]> g (int64[n, 3] x) => (float[n, 3, 2] y) { y = Gather (w, x) }'
+    text = '<ir_version: 10, opset_import: ["" : 20]> g (bool[n, 5] x) => (float[n, 2] y) { f = Cast <to = 1> (x) y = MatMul (f, w) }'
     model = onnx.parser.parse_model(text)
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((5, 2), np.float32), "w"))
-    onnx.save(model, tmp_path / "tokens.onnx")
-    done = cli("pack", tmp_path / "tokens.onnx", "-o", tmp_path / "f.lac", "--json")
+    onnx.save(model, tmp_path / "truths.onnx")
+    done = cli("pack", tmp_path / "truths.onnx", "-o", tmp_path / "f.lac", "--json")
     assert (done.json()["graph"], list(done.json()["forms"])) == (False, ["w"])
     assert "floating-point samples" in done.err
 

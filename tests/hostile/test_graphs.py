@@ -290,8 +290,8 @@ def drop_the_output(model: onnx.ModelProto) -> None:
     del model.graph.output[:]
 
 
-def take_integers(model: onnx.ModelProto) -> None:
-    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+def take_truths(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.BOOL
 
 
 def take_sequences(model: onnx.ModelProto) -> None:
@@ -342,7 +342,7 @@ POISONS: dict[Callable[[onnx.ModelProto], None], str] = {
     add_default_sample: "second value is called 'x'",
     drop_the_input: "it has 0: none",
     drop_the_output: "no output",
-    take_integers: "floating-point samples",
+    take_truths: "floating-point samples",
     take_sequences: "floating-point samples",
     take_any_width: "floating-point samples",
     take_no_shape: "floating-point samples",

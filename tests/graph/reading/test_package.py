@@ -197,7 +197,7 @@ def test_a_side_that_is_open_is_said(tmp_path: Path) -> None:
 
 WITHOUT = {
     "two inputs": ("g (float[n, 3] x, float[n, 3] z) => (float[n, 4] y) { s = Add (x, z) y = MatMul (s, w) }", "one input beside"),
-    "token ids": ("g (int64[n, 3] x) => (float[n, 3, 4] y) { y = Gather (w, x) }", "floating-point samples"),
+    "truths": ("g (bool[n, 3] x) => (float[n, 4] y) { f = Cast <to = 1> (x) y = MatMul (f, w) }", "floating-point samples"),
     "a loop": (
         "g (float[n, 3] x, int64 k, bool c) => (float[n, 3] y) { y = Loop (k, c, x) <body = b (int64 i, bool d, float[n, 3] v) => "
         "(bool e, float[n, 3] u) { e = Identity (d) u = Relu (v) }> m = MatMul (x, w) }",
