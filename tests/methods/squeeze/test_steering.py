@@ -1,10 +1,11 @@
 """A price that rises while the size is above its schedule, and falls while it is below."""
 
 import itertools
+import math
 
 import pytest
 
-from laconic.methods.squeeze.steering import BELOW, HIGHEST, LOWEST, START, Schedule, gain_of
+from laconic.methods.squeeze.steering import BELOW, HIGHEST, LOWEST, MOST, START, Schedule, gain_of
 
 
 def test_the_schedule_falls_by_equal_shares_and_is_held_after_the_ramp() -> None:
@@ -22,16 +23,26 @@ def test_a_target_above_the_start_asks_for_nothing() -> None:
 
 def test_too_large_makes_bytes_dearer_and_too_small_cheaper_within_limits() -> None:
     schedule = Schedule(16_000, 1_000, 0.5)
-    assert schedule.steer(START, 20_000, 0.0) > START > schedule.steer(START, 10_000, 0.0)
-    assert schedule.steer(HIGHEST, 1e9, 1.0) == HIGHEST
-    assert schedule.steer(LOWEST, 1.0, 0.0) == LOWEST
+    for of in (schedule.level, schedule.price):
+        assert of(0.01, 20_000, 0.0) > 0.01 > of(0.01, 10_000, 0.0)
+    assert schedule.level(HIGHEST, 1e9, 1.0) == HIGHEST
+    assert schedule.level(LOWEST, 1.0, 0.0) == LOWEST
+    assert schedule.price(0.01, 1e9, 0.0) == pytest.approx(0.01 * math.exp(MOST))
 
 
-@pytest.mark.parametrize(("halving", "steps"), [(20, 400), (400, 4_000), (2_000, 40_000)])
-def test_a_size_that_follows_the_price_arrives_at_the_target(halving: int, steps: int) -> None:
-    """Of a plant whose size goes, with a lag, to start / (1 + 100 λ)."""
-    schedule, size, price, every = Schedule(100_000, 10_000, 0.6, gain_of(10, steps)), 100_000.0, START, 10
+def test_at_first_all_bytes_together_cost_a_tenth() -> None:
+    assert Schedule(16_000, 1_000, 0.5).first() * 16_000 / 1_000 == pytest.approx(START)
+    assert Schedule(1_000, 5_000, 0.5).first() == START
+
+
+@pytest.mark.parametrize(("halving", "steps"), [(20, 400), (50, 400), (400, 4_000), (2_000, 40_000)])
+@pytest.mark.parametrize("yields", [10, 100, 300])
+def test_a_size_that_follows_the_price_arrives_at_the_target(halving: int, steps: int, yields: int) -> None:
+    """Of a network whose size goes, with a lag, to start / (1 + yields · λ)."""
+    schedule, every = Schedule(100_000, 10_000, 0.6, gain_of(10, steps)), 10
+    size, level, price = 100_000.0, schedule.first(), schedule.first()
     for step in range(0, steps, every):
-        size += (100_000 / (1 + 100 * price) - size) * (1 - 0.5 ** (every / halving))
-        price = schedule.steer(price, size, step / steps)
-    assert size == pytest.approx(10_000, rel=0.1)
+        size += (100_000 / (1 + yields * price) - size) * (1 - 0.5 ** (every / halving))
+        level = schedule.level(level, size, step / steps)
+        price = schedule.price(level, size, step / steps)
+    assert size == pytest.approx(10_000, rel=0.15)

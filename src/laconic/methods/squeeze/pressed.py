@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from laconic.methods.squeeze.latent import Latent
 from laconic.methods.squeeze.rate import Rate
-from laconic.methods.squeeze.steering import START, Schedule
+from laconic.methods.squeeze.steering import Schedule
 from laconic.nn.holding import Held
 
 
@@ -20,6 +20,7 @@ class Pressed(nn.Module):
     """
 
     price: Tensor
+    level: Tensor
     overhead: Tensor
     size: Tensor
 
@@ -27,7 +28,7 @@ class Pressed(nn.Module):
         super().__init__()
         self.model, self.rate = held.module, Rate()
         self._held, self._names = held, names
-        for name, value in (("price", START), ("overhead", 0.0), ("size", 0.0)):
+        for name, value in (("price", 0.0), ("level", 0.0), ("overhead", 0.0), ("size", 1.0)):
             self.register_buffer(name, torch.tensor(value))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -46,10 +47,21 @@ class Pressed(nn.Module):
             latent.context.copy_(own)
         return self.rate.fit(classes, integers)
 
-    def steer(self, schedule: Schedule, progress: float) -> None:
-        """Refit, and set the price of a byte by where the size stands."""
+    def weigh(self) -> float:
+        """Refit, and note the bytes of the whole file, about."""
         self.size.fill_(max(self.refit() + float(self.overhead), 1.0))
-        self.price.fill_(schedule.steer(float(self.price), float(self.size), progress))
+        return float(self.size)
+
+    def start(self, schedule: Schedule) -> None:
+        """The price of the first steps."""
+        self.level.fill_(schedule.first())
+        self.price.copy_(self.level)
+
+    def steer(self, schedule: Schedule, progress: float) -> None:
+        """Weigh, and set the price of the file's bytes by what they should be by now."""
+        self.weigh()
+        self.level.fill_(schedule.level(float(self.level), float(self.size), progress))
+        self.price.fill_(schedule.price(float(self.level), float(self.size), progress))
 
     def widen(self, dead_zone: float) -> None:
         """Let every latent below `dead_zone` steps be a zero."""

@@ -99,7 +99,8 @@ class Squeeze(Training, Step):
         target = self._target(network)
         steps = self.epochs * steps_an_epoch(len(context.data.train), self.batch)
         every = max(min(REFIT_EVERY, steps // REFITS), 1)
-        schedule = Schedule(pressed.refit(), target, self.ramp, gain_of(every, steps))
+        schedule = Schedule(pressed.weigh(), target, self.ramp, gain_of(every, steps))
+        pressed.start(schedule)
         for tick in context.train(pressed, self._loss(target, context), self, "squeeze"):
             if (tick.step + 1) % every == 0:
                 pressed.steer(schedule, tick.progress)

@@ -1,15 +1,16 @@
-"""How dear a byte is: a price λ that a controller moves so that the size falls on a schedule and arrives where it should.
+"""How dear the file's bytes are: a price λ that a controller moves so that the size falls on a schedule and arrives where it should.
 
-Over the first part of the training the size falls by the same share with every step, then it is held; while it is above what the schedule
-allows at the moment, λ grows.
+Over the first part of the training the size falls by the same share with every step, then it is held. While it is above what the schedule
+allows, λ is raised: at once, in proportion (which keeps it from swinging), and bit by bit for as long as that lasts.
 """
 
 import math
 from dataclasses import dataclass
 
-START, LOWEST, HIGHEST = 1e-2, 1e-6, 1.0
-GAIN, TRAVEL = 0.005, 8.0  # how much ln λ moves at most, in a step of training; how much in a whole training if it must
-SLOPE = 4.0  # by how much more it moves the further off the size is
+START, LOWEST, HIGHEST = 0.1, 1e-5, 3.0  # START: of the loss, at the size that there is at the start
+GAIN, TRAVEL = 0.005, 8.0  # how much ln λ creeps at most, in a step of training; how much in a whole training if it must
+SLOPE = 4.0  # by how much more it creeps the further off the size is
+KICK, MOST = 8.0, 1.5  # ln λ is raised at once by so many times ln(size / wanted), by that at most
 BELOW = 0.99  # of the target is aimed at: what the estimate misses would otherwise miss the target as well
 
 
@@ -21,7 +22,7 @@ class Schedule:
         start: bytes before the first step.
         target: bytes at the end.
         ramp: share of the training after which the target is to be reached.
-        gain: how much ln λ moves at most in one of them.
+        gain: how much ln λ creeps at most from one correction to the next.
 
     >>> Schedule(1e6, 1e4, 0.5, 0.1).wanted(0.25)
     99498.74371066199
@@ -37,12 +38,26 @@ class Schedule:
         target = BELOW * self.target
         return self.start * (min(target / self.start, 1.0)) ** min(progress / self.ramp, 1.0)
 
-    def steer(self, price: float, bytes_now: float, progress: float) -> float:
-        """The next λ, given the one that led to a size of `bytes_now`."""
-        off = SLOPE * math.log(bytes_now / self.wanted(progress))
-        return min(max(price * math.exp(self.gain * min(max(off, -1.0), 1.0)), LOWEST), HIGHEST)
+    def first(self) -> float:
+        """λ for the first steps."""
+        return START * min(self.target / self.start, 1.0)
+
+    def level(self, level: float, bytes_now: float, progress: float) -> float:
+        """Where λ creeps to from `level`."""
+        return _between(level * math.exp(self.gain * _between(SLOPE * self._off(bytes_now, progress), -1, 1)), LOWEST, HIGHEST)
+
+    def price(self, level: float, bytes_now: float, progress: float) -> float:
+        """λ, given its level."""
+        return level * math.exp(_between(KICK * self._off(bytes_now, progress), -MOST, MOST))
+
+    def _off(self, bytes_now: float, progress: float) -> float:
+        return math.log(bytes_now / self.wanted(progress))
 
 
 def gain_of(every: int, steps: int) -> float:
-    """How much ln λ may move at a time, where that happens every so many of all steps."""
+    """How much ln λ may creep at a time, where that happens every so many of all steps."""
     return every * max(GAIN, TRAVEL / max(steps, 1))
+
+
+def _between(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
