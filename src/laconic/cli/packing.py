@@ -11,6 +11,7 @@ from laconic.artifact.entries import DTYPES
 from laconic.base.archives import Stored, open_npz
 from laconic.base.errors import DataError, ExportError, UsageError
 from laconic.base.preprocessing import Preprocessing
+from laconic.base.progress import Progress
 from laconic.base.safetensors import open_safetensors
 from laconic.base.words import unwrapped
 from laconic.cli.options import Sample
@@ -37,6 +38,42 @@ def artifact_of(source: str, weights: Path | None, sample: Sample) -> Artifact:
     if suffix in _CHECKPOINTS:
         return Artifact(recognised(_checkpoint(Path(source))), notes=Notes(reason="a checkpoint has none"))
     return _model(source, weights, sample)
+
+
+def read_target(size: int | None, drop: float | None, data: str | None) -> tuple[int | None, float | None]:
+    """--size and --drop, of which one was said, beside --data.
+
+    Raises:
+        UsageError: both, or no data.
+    """
+    if size is not None and drop is not None:
+        raise UsageError("--size and --drop are two targets", hint="say one of them")
+    if data is None:
+        raise UsageError("weights are rounded by what samples show", hint="--data DATA: npz:FILE, folder:DIR, digits, mnist:DIR …")
+    return size, drop
+
+
+def lossy_artifact_of(
+    source: str, weights: Path | None, sample: Sample, data: str | None, target: tuple[int | None, float | None], progress: Progress
+) -> Artifact:
+    """What a file of this says that meets the target: a size in bytes, or an allowed drop.
+
+    Raises:
+        UsageError: weights without a network. ModelError, DataError: as for compress. BudgetError: it cannot be met.
+    """
+    from laconic.cli.opening import is_checkpoint, open_data, open_model
+    from laconic.methods.quantize import Quantize
+    from laconic.recipe.lossy import check_labels, pack_lossy
+
+    if Path(source).suffix in (*_CHECKPOINTS, ".npz", ".safetensors"):
+        hint = "laconic pack MODEL --weights FILE --data DATA …"
+        raise UsageError("weights alone cannot be run, so nobody can tell what rounding does to them", where=source, hint=hint)
+    size, drop = target
+    samples = open_data(str(data), source, sample, checkpoint=is_checkpoint(source, weights))
+    if drop is not None:
+        check_labels(samples)
+    model = open_model(source, weights, samples.preprocessing.shape, len(samples.classes) or None)
+    return pack_lossy(model, samples, Quantize(bytes=size, drop=drop), progress=progress).artifact
 
 
 def recognised(tensors: Mapping[str, Form]) -> Lazy:

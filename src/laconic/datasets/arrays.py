@@ -62,7 +62,8 @@ def from_arrays(
 def load_npz(path: Path) -> Data:
     """Data from `x_train`, `y_train`, `x_test`, `y_test` and, where present, `x_validation`, `y_validation` in a NumPy archive.
 
-    An archive of `inputs` and `targets` alone is split: one sample in five to test, then one in ten to validate, by seed 0.
+    An archive of `inputs` and `targets` alone is split: one sample in five to test, then one in ten to validate, by seed 0; so is
+    one of `inputs` alone, whose targets are then zeros: to calibrate on, not to judge by.
 
     Raises:
         DataError: no such file, a damaged one, arrays of Python objects (refused: they are pickles), or other keys.
@@ -75,10 +76,14 @@ def load_npz(path: Path) -> Data:
     if {"inputs", "targets"} <= set(arrays):
         parts = split_in_three(_split((arrays["inputs"], arrays["targets"])))
         return _data(name, parts, None, None, "one archive; one sample in five to test, then one in ten to validate, by seed 0.")
+    if set(arrays) == {"inputs"}:
+        unlabelled = (arrays["inputs"], np.zeros(len(arrays["inputs"]), np.int64))
+        parts = split_in_three(_split(unlabelled))
+        return _data(name, parts, (), None, "one archive without targets, which are taken to be 0; for steps that need none.")
     raise DataError(
         f"the archive holds {', '.join(sorted(arrays)) or 'nothing'}",
         where=str(path),
-        hint="expected x_train, y_train, x_test, y_test, or inputs and targets",
+        hint="expected x_train, y_train, x_test, y_test, or inputs and targets, or inputs alone to calibrate on",
     )
 
 

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 Source = Annotated[
     str, typer.Argument(metavar="ANY", help="MODEL, an ONNX file, a checkpoint (.safetensors, .pt, .pth, .th) or arrays (.npz).")
 ]
+Size = Annotated[int | None, typer.Option("--size", min=1, metavar="BYTES", help="Of the file, at most; needs --data.")]
+Drop = Annotated[float | None, typer.Option(min=0, metavar="POINTS", help="That the accuracy may fall, at most; needs --data.")]
+DataWord = Annotated[str | None, typer.Option("--data", metavar="DATA", help="Samples to calibrate on, with labels for --drop.")]
 
 
 def pack(
     source: Source,
     output: Output,
     weights: Weights = None,
+    size_wanted: Size = None,
+    drop: Drop = None,
+    data: DataWord = None,
     profile: Profile = ProfileWord.AUTO,
     shape: Input = None,
     mean: Mean = None,
@@ -31,16 +37,24 @@ def pack(
 
     They are packed as they are: not a bit of any weight is changed. Few different values, multiples of a step and zeros are
     found by looking at the weights, and cost little. Archives and .safetensors are read tensor by tensor, however large they are.
+
+    With --size or --drop, the weights of a MODEL are put on grids that are as coarse as that allows, chosen from samples of --data;
+    nothing is trained. --size needs no labels.
+
+    laconic pack model.onnx --data npz:samples.npz --size 60000 -o small.lac
     """
     from laconic.artifact import layout, read, write
-    from laconic.cli.packing import artifact_of
+    from laconic.cli.packing import artifact_of, lossy_artifact_of, read_target
     from laconic.cli.progress import at_work
 
     sample = read_sample(shape, mean, std)
     check_file(output)
     with at_work() as progress:
         progress("pack", 0.0, source)
-        artifact = artifact_of(source, weights, sample)
+        if size_wanted is None and drop is None:
+            artifact = artifact_of(source, weights, sample)
+        else:
+            artifact = lossy_artifact_of(source, weights, sample, data, read_target(size_wanted, drop, data), progress)
         written = write(output, artifact, profile=profile.value, progress=progress)
     if artifact.graph is None:
         complain(f"the file holds weights and their names, but no graph: {artifact.notes.reason}", "warning")
