@@ -58,18 +58,18 @@ def quantized(network: Network, known: Mapping[str, Curvature], steps: Mapping[s
 
 
 class _Settling:
-    """The network as it came, the network in the making, and the Forms so far."""
+    """The network as it came, copies of it in evaluation mode, one of them in the making, and the Forms so far."""
 
     def __init__(self, network: Network, known: Mapping[str, Curvature], steps: Mapping[str, float]) -> None:
         self._network, self._known, self._steps = network, known, steps
-        self._model = copy.deepcopy(network.module)
+        self._reference, self._model = (copy.deepcopy(network.module).eval() for _ in range(2))
         self._forms: dict[str, Grid] = {}
 
     def run(self, inputs: Tensor) -> dict[str, Grid]:
         for name in self._steps:
             if self._known[name].map is None:
                 self._settle(name, self._rounded(name, self._original(name)))
-        hand_in_hand(self._network.module, self._model, inputs, self._visit)
+        hand_in_hand(self._reference, self._model, inputs, self._visit)
         return {name: self._forms[name] for name in self._steps}
 
     def _visit(self, reference: Tensor, use: Use) -> Tensor:
