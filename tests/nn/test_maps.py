@@ -3,14 +3,13 @@
 import copy
 import itertools
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from laconic.nn.maps import ConvMap, LinearMap, Use, Uses, slow_attention
+from laconic.nn.maps import ConvMap, LinearMap, Use, Uses
 
 ALL = 1 << 30  # positions
 
@@ -24,7 +23,7 @@ def uses(model: nn.Module, *inputs: Tensor) -> tuple[list[tuple[Use, Tensor]], T
         found.append((use, outputs))
         return outputs
 
-    with torch.no_grad(), slow_attention(), Uses(model, visit):
+    with torch.no_grad(), Uses(model, visit):
         return found, model(*inputs)
 
 
@@ -212,22 +211,14 @@ def test_maps_are_alike_where_they_make_the_same_matrix(one: nn.Module, other: n
     assert maps[0].alike(maps[1]) == alike
 
 
-def test_fused_attention_is_put_back() -> None:
-    def failing() -> Callable[[], None]:
-        with slow_attention():
-            assert not torch.backends.mha.get_fastpath_enabled()
-            raise ZeroDivisionError
-
-    assert torch.backends.mha.get_fastpath_enabled()
-    with pytest.raises(ZeroDivisionError):
-        failing()
-    assert torch.backends.mha.get_fastpath_enabled()
-
-
-def test_an_encoder_of_torch_is_seen_whole() -> None:
-    layer = nn.TransformerEncoderLayer(12, 3, 20, batch_first=True).eval()
+@pytest.mark.parametrize("padded", [False, True])
+def test_an_encoder_of_torch_is_seen_whole(padded: bool) -> None:
+    """In evaluation mode without gradients torch would take a fused call, and see nothing of padded samples."""
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(12, 4, 20, batch_first=True), 2).eval()
+    padding = torch.arange(5) >= 3 if padded else torch.zeros(5, dtype=torch.bool)
     x = torch.randn(2, 5, 12)
-    found, outputs = uses(layer, x)
-    assert [use.name for use, _ in found] == ["self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight"]
-    with torch.no_grad():
-        torch.testing.assert_close(outputs, layer(x))
+    found, outputs = uses(encoder, x, None, padding.repeat(2, 1) if padded else None)
+    names = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight")
+    assert [use.name for use, _ in found] == [f"layers.{layer}.{name}" for layer in range(2) for name in names]
+    expected = encoder(x, None, padding.repeat(2, 1) if padded else None)  # with gradients: never fused
+    torch.testing.assert_close(outputs[:, ~padding], expected[:, ~padding].detach())

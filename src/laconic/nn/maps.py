@@ -10,8 +10,7 @@ by two layers, and forward passes that call `functional.conv2d` themselves are a
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -212,6 +211,8 @@ class Use:
 class Uses(TorchFunctionMode):
     """While it is entered, `visit` stands in for every call that multiplies by a parameter of the model; what it returns is the call's.
 
+    Nor does torch take its fused attention meanwhile, in which no such call could be seen.
+
     Args:
         model: whose parameters are looked for.
         visit: a use → the outputs that the forward pass goes on with.
@@ -240,14 +241,3 @@ class Uses(TorchFunctionMode):
             return function(*operands[: len(given)], *rest, **named)
 
         return Use(self._names[id(operands.weight)], self._names.get(id(operands.bias), ""), operands, call)
-
-
-@contextmanager
-def slow_attention() -> Iterator[None]:
-    """torch's fused attention calls no function that could be seen; without gradients it would be taken."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)

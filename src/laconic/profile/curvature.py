@@ -93,7 +93,7 @@ def _learn(
             seen.append((known, operands.map, outputs))
         return outputs
 
-    with torch.enable_grad(), Uses(model, visit):  # with gradients, torch takes no fused attention
+    with torch.enable_grad(), Uses(model, visit):
         outputs = model(batch)
     loose = {name: p for name, p in floating.items() if found[name].map is None}
     for probe in _probes(outputs, generator):
