@@ -45,10 +45,10 @@ def fitting_step(wanted: float, greatest: float, dtype: torch.dtype) -> float:
         dtype: of the values.
 
     >>> fitting_step(0.1, 1.0, torch.float32), fitting_step(1e-9, 1.0, torch.float16), fitting_step(math.inf, 1.0, torch.float32)
-    (0.10009765625, 6.103515625e-05, 2.0)
+    (0.10009765625, 6.103515625e-05, 3.0)
     """
     kind = torch.finfo(dtype)
-    within = max(2 * greatest if math.isinf(wanted) else wanted, greatest / MOST_LEVELS, kind.smallest_normal)
+    within = max(3 * greatest if math.isinf(wanted) else wanted, greatest / MOST_LEVELS, kind.smallest_normal)
     fraction, exponent = np.frexp(within)
     return min(float(np.ldexp(np.rint(np.ldexp(fraction, SIGNIFICANT)), exponent - SIGNIFICANT)), kind.max)
 
