@@ -102,8 +102,8 @@ def test_another_normalisation():
     assert other == Preprocessing((3, 2, 2), mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
 
 
-def test_calibration_samples_are_the_first_of_training():
+def test_calibration_samples_are_spread_over_the_training_samples():
     split = _numbered(20)
     data = Data("x", split, split, split, Preprocessing((1,)))
-    assert data.calibration(3).tolist() == [[0], [1], [2]]
+    assert data.calibration(3).tolist() == [[0], [6], [13]]
     assert len(data.calibration()) == 20

@@ -16,6 +16,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.step import Context, Plan, Step
 from laconic.train import Training
@@ -27,6 +28,7 @@ STEPS: list[Step] = [
     Fold(),
     Finetune(epochs=1, batch=32),
     Distill(epochs=1, batch=32),
+    Quantize(bits=6.0, samples=32),
 ]
 
 
@@ -48,8 +50,8 @@ def test_a_step_alone_gives_a_new_network_and_leaves_the_model(step: Step, model
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(step: Step, model: nn.Module, data: Data, digest) -> None:  # type: ignore[no-untyped-def]
     one, same, other = (digest(step(model, data, seed=seed).module) for seed in (3, 3, 4))
     assert one == same
-    trains = isinstance(step, Training) or (isinstance(step, Prune) and step.training)
-    assert (one != other) == bool(trains)
+    draws = isinstance(step, Training | Quantize) or (isinstance(step, Prune) and step.training)
+    assert (one != other) == bool(draws)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)

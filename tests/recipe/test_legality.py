@@ -13,6 +13,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.step import KEEPS, Context, Step
 from laconic.nn import weights
@@ -29,6 +30,7 @@ EVERY: dict[str, Step] = {
     "fold": Fold(),
     "finetune": Finetune(epochs=1, batch=32),
     "distill": Distill(epochs=1, batch=32),
+    "quantize": Quantize(bits=6.0, samples=32),
 }
 REFUSED = {
     ("share", "share"),
@@ -39,7 +41,16 @@ REFUSED = {
     ("share some", "fold"),
     ("share", "prune gradually"),
     ("share some", "prune gradually"),
+    ("share", "quantize"),
+    ("share some", "quantize"),
+    ("quantize", "prune"),
+    ("quantize", "prune gradually"),
+    ("quantize", "prune some"),
+    ("quantize", "share"),
+    ("quantize", "share some"),
+    ("quantize", "fold"),
 }
+LEFT = {"share": "codebook", "share some": "codebook", "quantize": "grid"}
 
 
 def carry_out(steps: list[Step], model: nn.Module, data: Data) -> Network:
@@ -58,7 +69,7 @@ def test_every_step_of_the_table_is_tried() -> None:
 def test_every_pair_runs_or_is_refused_at_once(pair: tuple[str, str], model: nn.Module, data: Data) -> None:
     steps, names = [EVERY[word] for word in pair], list(weights(model))
     if pair in REFUSED:
-        with pytest.raises(RecipeError, match="codebook after step 1") as caught:
+        with pytest.raises(RecipeError, match=f"{LEFT[pair[0]]} after step 1") as caught:
             check_order(steps, names)
         assert caught.value.where == f"step 2: {steps[1]}"
         assert "before step 1" in caught.value.hint
@@ -75,6 +86,7 @@ def test_what_a_step_makes_of_each_form_is_what_it_says(word: str, model: nn.Mod
     step = EVERY[word]
     assert step.takes().keys() <= KEEPS.keys()
     makers: dict[str, list[Step]] = {"dense": [], "masked": [Prune(sparsity=0.2)], "codebook": [Share(bits=4)]}
+    makers["grid"] = [Quantize(bits=8.0, samples=32)]
     for kind in step.takes().keys() & makers.keys():
         before = carry_out(makers[kind], model, data)
         after = carry_out([*makers[kind], step], model, data)

@@ -86,8 +86,9 @@ class Data:
         return oddities({name: (s.inputs, s.targets) for name, s in named.items()}, self.preprocessing, self.classes)
 
     def calibration(self, samples: int = 512) -> np.ndarray:
-        """The first `samples` raw training inputs, without their targets, for steps that need no labels."""
-        return self.train.inputs[:samples]
+        """So many raw training inputs, evenly spread (many data lie class by class), for steps that need no labels."""
+        count = min(samples, len(self.train))
+        return self.train.inputs[np.arange(count) * len(self.train) // count]
 
     def normalised(self, mean: tuple[float, ...], std: tuple[float, ...]) -> "Data":
         """These data with another mean and deviation, in units of the scaled inputs: those that a checkpoint was trained with."""

@@ -10,9 +10,9 @@ by two layers, and forward passes that call `functional.conv2d` themselves are a
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -42,6 +42,10 @@ class Map(ABC):
     @abstractmethod
     def outputs(self, outputs: Tensor) -> Tensor:
         """`(groups, rows, positions)` of a call's outputs, or of their gradient."""
+
+    def alike(self, other: "Map") -> bool:
+        """Whether the other makes the same matrix of the same weight."""
+        return isinstance(other, self.__class__)
 
 
 class LinearMap(Map):
@@ -115,6 +119,9 @@ class ConvMap(Map):
         channels = outputs.shape[1]
         return outputs.transpose(0, 1).reshape(self.groups, channels // self.groups, -1)
 
+    def alike(self, other: Map) -> bool:
+        return isinstance(other, ConvMap) and other.groups == self.groups
+
 
 @dataclass(frozen=True, eq=False)
 class Operands:
@@ -126,7 +133,9 @@ class Operands:
     map: Map
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Operands:
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Operands | None:
+    if input.ndim < 2:  # a sample without its batch
+        return None
     return Operands(input, weight, bias, LinearMap())
 
 
@@ -171,8 +180,15 @@ LINEAR_MAPS: Mapping[Any, Callable[..., Operands | None]] = {
 }
 """torch's functions that multiply by a weight → what they were given."""
 
-THROUGH: frozenset[Any] = frozenset({F.multi_head_attention_forward})
-"""torch's functions that call such functions themselves."""
+
+def _open(function: Any) -> Callable[..., Any]:
+    """The same function, but for the question whether somebody stands in for it: a mode would be asked again and again."""
+    words = {**function.__globals__, "has_torch_function": lambda _: False}
+    return FunctionType(function.__code__, words, function.__name__, function.__defaults__, function.__closure__)
+
+
+THROUGH: Mapping[Any, Callable[..., Any]] = {F.multi_head_attention_forward: _open(F.multi_head_attention_forward)}
+"""torch's functions that call such functions themselves → what to call with this mode still on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +211,8 @@ class Use:
 class Uses(TorchFunctionMode):
     """While it is entered, `visit` stands in for every call that multiplies by a parameter of the model; what it returns is the call's.
 
+    Nor does torch take its fused attention meanwhile, in which no such call could be seen.
+
     Args:
         model: whose parameters are looked for.
         visit: a use → the outputs that the forward pass goes on with.
@@ -209,7 +227,7 @@ class Uses(TorchFunctionMode):
         kwargs = kwargs or {}
         if function in THROUGH:
             with self:
-                return function(*args, **kwargs)
+                return THROUGH[function](*args, **kwargs)
         operands = LINEAR_MAPS[function](*args, **kwargs) if function in LINEAR_MAPS else None
         if operands is None or id(operands.weight) not in self._names:
             return function(*args, **kwargs)
@@ -223,14 +241,3 @@ class Uses(TorchFunctionMode):
             return function(*operands[: len(given)], *rest, **named)
 
         return Use(self._names[id(operands.weight)], self._names.get(id(operands.bias), ""), operands, call)
-
-
-@contextmanager
-def slow_attention() -> Iterator[None]:
-    """torch's fused attention calls no function that could be seen; without gradients it would be taken."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from laconic.nn.maps import Map
 
 MOST_COLUMNS = 2048  # wider matrices are seen in parts: a second moment has columns² numbers
 MOST_NUMBERS = 1 << 24  # of patches at a time
+ROUNDING = 3e-5  # share of the squares up to which a difference of two sums in float32 may be off
 MOST_POSITIONS = 1 << 17  # of all samples together: a second moment needs no more of them, and costs columns² for each
 
 
@@ -45,9 +47,13 @@ class Moments:
         )
 
     def centred(self) -> "Moments":
-        """Means and covariances (count 1): what is left when a bias makes up for the means."""
+        """Means and covariances (count 1): what is left when a bias makes up for the means.
+
+        The covariances `own` are never less than what rounding may have left of them: they stay positive where an input is constant.
+        """
         mean, reference = self.total / self.count, self.reference_total / self.count
-        own = self.own / self.count - mean[:, :, None] * mean[:, None, :]
+        unsure = ROUNDING * self.own.diagonal(dim1=1, dim2=2).mean(1) / self.count
+        own = self.own / self.count - mean[:, :, None] * mean[:, None, :] + torch.diag_embed(unsure[:, None].expand(mean.shape))
         return Moments(1, own, self.cross / self.count - reference[:, :, None] * mean[:, None, :], mean, reference)
 
     def mean(self) -> "Moments":

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from laconic.nn.maps import Map, Use, Uses, slow_attention
+from laconic.nn.maps import EmbeddingMap, Map, Use, Uses
 from laconic.nn.moments import Moments, moments
 
 PROBES = 8
@@ -32,15 +32,22 @@ class Curvature:
 
     Args:
         squares: sum of the squares of the gradients of the outputs by one element, mean over elements and samples.
-        map: how the calls that multiply by it make a matrix of it; None where there are none.
+        map: how the calls that multiply by it make a matrix of it; None where there are none. Where a weight is both an embedding and
+            the matrix that leads back to words, it is the latter: only calls `alike` are counted.
         outputs: G, float64 `(groups, rows, rows)`.
-        inputs: of each part of the columns; empty where the inputs are single words.
+        inputs: of each part of the columns; empty where the inputs are single words, and A is diagonal, with a trace of 1.
     """
 
     squares: float = 0.0
     map: Map | None = None
     outputs: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     inputs: list[Moments] = field(default_factory=list)
+
+    def counts(self, other: Map) -> bool:
+        """Whether a call with this map is counted; the first one decides, but a call that looks words up gives way to any other."""
+        if self.map is None or (isinstance(self.map, EmbeddingMap) and not isinstance(other, EmbeddingMap)):
+            self.map = other
+        return self.map.alike(other)
 
 
 def curvature(module: nn.Module, inputs: Tensor, seed: int = 0) -> dict[str, Curvature]:
@@ -74,26 +81,26 @@ def _learn(
     generator: torch.Generator,
 ) -> None:
     """Add what one batch tells, its samples counting with `weight`."""
-    seen: list[tuple[Curvature, Tensor]] = []
+    seen: list[tuple[Curvature, Map, Tensor]] = []
 
     def visit(use: Use) -> Tensor:
         known, operands = found[use.name], use.operands
-        known.map = operands.map
-        with torch.no_grad():
-            new = moments(operands.map, operands.inputs, operands.inputs)
-            known.inputs = [a + b for a, b in zip(known.inputs, new, strict=True)] if known.inputs else new
         outputs = use.call(operands.inputs, operands.weight, operands.bias)
-        seen.append((known, outputs))
+        if known.counts(operands.map):
+            with torch.no_grad():
+                new = moments(operands.map, operands.inputs, operands.inputs)
+            known.inputs = [a + b for a, b in zip(known.inputs, new, strict=True)] if known.inputs else new
+            seen.append((known, operands.map, outputs))
         return outputs
 
-    with torch.enable_grad(), slow_attention(), Uses(model, visit):
+    with torch.enable_grad(), Uses(model, visit):
         outputs = model(batch)
     loose = {name: p for name, p in floating.items() if found[name].map is None}
     for probe in _probes(outputs, generator):
-        by = torch.autograd.grad(outputs, [y for _, y in seen] + list(loose.values()), probe, retain_graph=True, allow_unused=True)
-        for (known, _), gradient in zip(seen, by, strict=False):
-            if gradient is not None and known.map is not None:
-                columns = known.map.outputs(gradient)
+        by = torch.autograd.grad(outputs, [y for *_, y in seen] + list(loose.values()), probe, retain_graph=True, allow_unused=True)
+        for (known, view, _), gradient in zip(seen, by, strict=False):
+            if gradient is not None and known.counts(view):
+                columns = view.outputs(gradient).float()
                 known.outputs = known.outputs + weight * (columns @ columns.mT).double().cpu()
         for name, gradient in zip(loose, by[len(seen) :], strict=True):
             if gradient is not None:

@@ -1,6 +1,7 @@
 """All the integers of a network, layer by layer, from calibration samples."""
 
 import copy
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,29 +19,38 @@ from laconic.nn.weights import to_numpy, to_torch
 from laconic.profile.curvature import Curvature
 
 SIGNIFICANT = 8  # bits of a step: with more, a file of few weights would carry them about for nothing
+MOST_LEVELS = 1 << 15  # on either side of zero: float16 holds no larger integers
 
 
 def unit_step(known: Curvature, values: Tensor) -> float:
-    """The step at which rounding an element costs the outputs a squared error of 1/12, the others making up for it as far as they can.
+    """The step at which rounding an element costs the outputs a squared error of 1/12, the others making up for it as far as they can;
+    infinite where the outputs do not depend on the elements.
 
     At the same multiple of this in all layers, no byte would do more in another layer: reverse water-filling (Cover & Thomas 2006,
     §10.3).
     """
     if known.map is not None and bool(known.outputs.any()):
-        return 1 / Factors.of(known.outputs, [part.mean() for part in known.inputs]).sensitivity()
-    if known.squares > 0:
-        return known.squares**-0.5
-    return 2 * float(values.abs().max()) + 1.0  # the outputs do not depend on it
+        felt = Factors.of(known.outputs, [part.mean() for part in known.inputs]).sensitivity()
+        words = 1 if known.inputs else known.map.matrix(values).shape[2]  # of which each position has but one
+        return words**0.5 / felt
+    return known.squares**-0.5 if known.squares > 0 else math.inf
 
 
-def significant(step: float) -> float:
-    """The step in `SIGNIFICANT` bits.
+def fitting_step(wanted: float, greatest: float, dtype: torch.dtype) -> float:
+    """The step of a grid: `SIGNIFICANT` bits of what is wanted, within what a Form of such values can hold.
 
-    >>> significant(0.1)
-    0.10009765625
+    Args:
+        wanted: above 0; infinite for zeros only.
+        greatest: magnitude of the values.
+        dtype: of the values.
+
+    >>> fitting_step(0.1, 1.0, torch.float32), fitting_step(1e-9, 1.0, torch.float16), fitting_step(math.inf, 1.0, torch.float32)
+    (0.10009765625, 6.103515625e-05, 3.0)
     """
-    fraction, exponent = np.frexp(step)
-    return float(np.ldexp(np.rint(np.ldexp(fraction, SIGNIFICANT)), exponent - SIGNIFICANT))
+    kind = torch.finfo(dtype)
+    within = max(3 * greatest if math.isinf(wanted) else wanted, greatest / MOST_LEVELS, kind.smallest_normal)
+    fraction, exponent = np.frexp(within)
+    return min(float(np.ldexp(np.rint(np.ldexp(fraction, SIGNIFICANT)), exponent - SIGNIFICANT)), kind.max)
 
 
 def quantized(network: Network, known: Mapping[str, Curvature], steps: Mapping[str, float], inputs: Tensor) -> dict[str, Grid]:
@@ -58,22 +68,25 @@ def quantized(network: Network, known: Mapping[str, Curvature], steps: Mapping[s
 
 
 class _Settling:
-    """The network as it came, the network in the making, and the Forms so far."""
+    """The network as it came, copies of it in evaluation mode, one of them in the making, and the Forms so far."""
 
     def __init__(self, network: Network, known: Mapping[str, Curvature], steps: Mapping[str, float]) -> None:
         self._network, self._known, self._steps = network, known, steps
-        self._model = copy.deepcopy(network.module)
+        self._reference, self._model = (copy.deepcopy(network.module).eval() for _ in range(2))
         self._forms: dict[str, Grid] = {}
 
     def run(self, inputs: Tensor) -> dict[str, Grid]:
         for name in self._steps:
             if self._known[name].map is None:
                 self._settle(name, self._rounded(name, self._original(name)))
-        hand_in_hand(self._network.module, self._model, inputs, self._visit)
+        hand_in_hand(self._reference, self._model, inputs, self._visit)
+        for name in self._steps.keys() - self._forms.keys():  # all samples together may go another way than a few
+            self._settle(name, self._rounded(name, self._original(name)))
         return {name: self._forms[name] for name in self._steps}
 
     def _visit(self, reference: Tensor, use: Use) -> Tensor:
-        if use.name in self._steps and use.name not in self._forms:
+        known = self._known[use.name].map
+        if use.name in self._steps and use.name not in self._forms and known is not None and known.alike(use.operands.map):
             self._settle_layer(reference, use)
         return use.call(use.operands.inputs, use.operands.weight, use.operands.bias)
 

@@ -68,10 +68,9 @@ def choose_integers(matrix: Tensor, kept: Tensor, outputs: Tensor, inputs: list[
     """
     factors = Factors.of(outputs, inputs)
     integers = np.zeros(matrix.shape, np.int64)
-    columns = parts(matrix.shape[2]) if inputs else [slice(None)]
     for group in range(len(matrix)):
         rows = np.ascontiguousarray(factors.rows[group].numpy())
-        for place, part in enumerate(columns):
+        for place, part in enumerate(parts(matrix.shape[2])):
             best = matrix[group, :, part]
             along = None
             if inputs:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from laconic.base.errors import ModelError
-from laconic.nn.maps import Use, Uses, slow_attention
+from laconic.nn.maps import Use, Uses
 
 _PATIENCE = 0.1  # seconds between looks at whether the other thread has given up
 
@@ -47,13 +47,12 @@ def hand_in_hand(reference: nn.Module, model: nn.Module, inputs: Tensor, visit: 
         return visit(seen, use)
 
     leader = threading.Thread(target=lead, name="reference network", daemon=True)
-    with slow_attention():
-        leader.start()
-        try:
-            _run(model, inputs, follow)
-        finally:
-            given_up.set()
-            leader.join()
+    leader.start()
+    try:
+        _run(model, inputs, follow)
+    finally:
+        given_up.set()
+        leader.join()
 
 
 def _run(model: nn.Module, inputs: Tensor, visit: Callable[[Use], Tensor]) -> None:

@@ -1,7 +1,7 @@
 """The search for the coarsest grids that meet a target."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from torch import Tensor, nn
@@ -9,17 +9,18 @@ from torch import Tensor, nn
 from laconic.base.errors import BudgetError
 from laconic.codec import entropy
 from laconic.graph.network import Network
-from laconic.methods.quantize.calibrated import quantized, significant, unit_step
+from laconic.methods.quantize.calibrated import fitting_step, quantized, unit_step
 from laconic.methods.step import Context
 from laconic.nn import weights
 from laconic.profile.curvature import curvature
 from laconic.train import as_runner, evaluate
 
-STRIDE = 1.3  # between trials until the target lies between two
-HALVINGS = 4  # then; the last two trials differ by 1.7 per cent in coarseness
+STRIDE = 1.3  # to the second trial, then its square, and so on until the target lies between two
+NEAR = 1.02  # the last two trials differ by less in coarseness
+SLACK = 1e-9  # of a score, which is a mean of many numbers
 FINEST_BITS, COARSEST_BITS = 12.0, 0.02
 FIRST_BITS = 2.5  # where the search for an allowed drop begins
-TRIALS = 10  # are usual
+TRIALS = 8  # are usual
 OTHERWISE = "allow more, or train for size"
 SAMPLE = 1 << 16  # weights of a layer from which its entropy is estimated
 
@@ -39,12 +40,13 @@ class Trials:
         self._known = curvature(network.module, inputs, context.seed)
         floating = {name: p for name, p in network.module.named_parameters() if name in self._known and p.numel()}
         self._units = {name: unit_step(self._known[name], p.detach()) for name, p in floating.items()}
+        self._spans = {name: (float(p.detach().abs().max()), p.dtype) for name, p in floating.items()}
         self._weights = {name: network.array(name).reshape(-1)[:SAMPLE].astype(np.float64) for name in weights(network.module)}
         self._sizes = {name: p.numel() for name, p in floating.items()}
 
     def steps(self, coarseness: float) -> dict[str, float]:
         """The step of every parameter: so many times the one at which all cost the outputs the same."""
-        return {name: significant(coarseness * unit) for name, unit in self._units.items()}
+        return {name: fitting_step(coarseness * unit, *self._spans[name]) for name, unit in self._units.items()}
 
     def within_bytes(self, most: float) -> float:
         """The finest at which the weights-only file has at most so many bytes, to about one per cent.
@@ -79,7 +81,7 @@ class Trials:
             change = self._score(self._at(coarseness).module) - before
             drops[coarseness] = -change if task.higher_is_better else change
             self._tell(f"{task.metric} {drops[coarseness]:+.2f} {task.unit} worse")
-            return drops[coarseness] <= most
+            return drops[coarseness] <= most + SLACK
 
         coarse, _ = self._boundary(near_enough, FIRST_BITS)
         if coarse is None:
@@ -88,22 +90,8 @@ class Trials:
         return coarse
 
     def _boundary(self, holds: Callable[[float], bool], bits: float) -> tuple[float | None, float | None]:
-        """Where `holds` ends, looking from fine to coarse: the last coarseness at which it held, and the first at which it did not."""
-        at = self._with_entropy(bits)
-        finest, coarsest = self._with_entropy(FINEST_BITS), self._with_entropy(COARSEST_BITS)
-        last, first = (at, None) if holds(at) else (None, at)
-        while first is None and at < coarsest:
-            at *= STRIDE
-            last, first = (at, None) if holds(at) else (last, at)
-        while last is None and at > finest:
-            at /= STRIDE
-            last, first = (at, first) if holds(at) else (None, at)
-        if last is None or first is None:
-            return last, first
-        for _ in range(HALVINGS):
-            at = math.sqrt(last * first)
-            last, first = (at, first) if holds(at) else (last, at)
-        return last, first
+        """Where `holds` ends, by a search that begins with so many bits a weight."""
+        return boundary(holds, *(self._with_entropy(wanted) for wanted in (bits, FINEST_BITS, COARSEST_BITS)))
 
     def _with_entropy(self, bits: float) -> float:
         """The coarseness at which the weights, rounded as they are, have so many bits of entropy each."""
@@ -114,7 +102,7 @@ class Trials:
         return coarse
 
     def _entropy(self, coarseness: float) -> float:
-        steps = {name: coarseness * self._units[name] for name in self._weights}
+        steps = self.steps(coarseness)
         coded = (self._sizes[name] * entropy(np.rint(values / steps[name])) for name, values in self._weights.items())
         return sum(coded) / sum(self._sizes[name] for name in self._weights)
 
@@ -128,3 +116,32 @@ class Trials:
     def _tell(self, found: str) -> None:
         self._context.progress("quantize", min(self._tried / TRIALS, 1.0), found)
         self._tried += 1
+
+
+def boundary(holds: Callable[[float], bool], start: float, finest: float, coarsest: float) -> tuple[float | None, float | None]:
+    """The last coarseness at which something holds, and the first at which it does not, to `NEAR`; None: there is none in the range.
+
+    >>> [round(found, 3) for found in boundary(lambda coarseness: coarseness < 5, 1.0, 0.01, 100.0)]
+    [4.988, 5.07]
+    """
+    first_held = holds(start)
+    same, other = start, None
+    for at in _strides(start, coarsest if first_held else finest):
+        if holds(at) != first_held:
+            other = at
+            break
+        same = at
+    last, first = (same, other) if first_held else (other, same)
+    while last is not None and first is not None and first / last > NEAR:
+        at = math.sqrt(last * first)
+        last, first = (at, first) if holds(at) else (last, at)
+    return last, first
+
+
+def _strides(start: float, end: float) -> Iterator[float]:
+    """From `start`, ever faster, to `end`."""
+    stride = STRIDE if end > start else 1 / STRIDE
+    while start != end and (end > start) == (stride > 1):
+        start = min(start * stride, end) if stride > 1 else max(start * stride, end)
+        stride **= 2
+        yield start
