@@ -18,6 +18,7 @@ from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
+from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Context, Plan, Step
 from laconic.train import Training
 
@@ -29,6 +30,7 @@ STEPS: list[Step] = [
     Finetune(epochs=1, batch=32),
     Distill(epochs=1, batch=32),
     Quantize(bits=6.0, samples=32),
+    Squeeze(epochs=1, batch=32, bits=16.0),
 ]
 
 

@@ -15,6 +15,7 @@ from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
+from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import KEEPS, Context, Step
 from laconic.nn import weights
 from laconic.recipe import STEPS, check_order
@@ -31,6 +32,7 @@ EVERY: dict[str, Step] = {
     "finetune": Finetune(epochs=1, batch=32),
     "distill": Distill(epochs=1, batch=32),
     "quantize": Quantize(bits=6.0, samples=32),
+    "squeeze": Squeeze(epochs=1, batch=32, bits=16.0),
 }
 REFUSED = {
     ("share", "share"),
@@ -49,8 +51,16 @@ REFUSED = {
     ("quantize", "share"),
     ("quantize", "share some"),
     ("quantize", "fold"),
+    ("share", "squeeze"),
+    ("share some", "squeeze"),
+    ("squeeze", "prune"),
+    ("squeeze", "prune gradually"),
+    ("squeeze", "prune some"),
+    ("squeeze", "share"),
+    ("squeeze", "share some"),
+    ("squeeze", "fold"),
 }
-LEFT = {"share": "codebook", "share some": "codebook", "quantize": "grid"}
+LEFT = {"share": "codebook", "share some": "codebook", "quantize": "grid", "squeeze": "grid"}
 
 
 def carry_out(steps: list[Step], model: nn.Module, data: Data) -> Network:

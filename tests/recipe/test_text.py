@@ -16,6 +16,7 @@ from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
+from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Step
 from laconic.recipe import STEPS, Recipe, load_recipe, parse, schema, write
 from laconic.recipe.text import presets
@@ -62,6 +63,10 @@ QUANTIZATIONS = st.one_of(
     st.builds(Quantize, bytes=st.integers(1, 10**12)),
     st.builds(Quantize, drop=st.floats(0, 99)),
 )
+SQUEEZINGS = st.one_of(
+    st.builds(Squeeze, **TRAINING, bytes=st.integers(1, 10**12), weight=st.floats(0, 9), temperature=st.floats(0.1, 50)),
+    st.builds(Squeeze, bits=st.floats(0, 32, exclude_min=True), ramp=st.floats(0, 1, exclude_min=True)),
+)
 BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Prune: PRUNES,
     Share: SHARINGS,
@@ -69,6 +74,7 @@ BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Distill: DISTILLATIONS,
     Fold: st.just(Fold()),
     Quantize: QUANTIZATIONS,
+    Squeeze: SQUEEZINGS,
 }
 ANY = st.one_of(*BY_CLASS.values())
 

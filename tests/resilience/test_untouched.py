@@ -24,7 +24,9 @@ from laconic.recipe.table import STEPS
 from laconic.train import Task, classification
 
 FULL = Recipe((laconic.Fold(), laconic.Prune(sparsity=0.5), laconic.Finetune(epochs=1), laconic.Distill(epochs=1), laconic.Share(bits=3)))
-GRIDS = Recipe((laconic.Fold(), laconic.Quantize(bits=6.0)))  # no step takes both a grid and a codebook
+GRIDS = Recipe(
+    (laconic.Fold(), laconic.Quantize(bits=6.0), laconic.Squeeze(epochs=1, bits=16.0))
+)  # no step takes both a grid and a codebook
 
 
 def poisoned(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
