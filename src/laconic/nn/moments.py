@@ -15,7 +15,7 @@ from laconic.nn.maps import Map
 
 MOST_COLUMNS = 2048  # wider matrices are seen in parts: a second moment has columns² numbers
 MOST_NUMBERS = 1 << 24  # of patches at a time
-ROUNDING = 3e-5  # share of the squares up to which a difference of two sums in float32 may be off
+ROUNDING = 1e-10  # share of the squares up to which a covariance may be off, however many columns are constant
 MOST_POSITIONS = 1 << 17  # of all samples together: a second moment needs no more of them, and costs columns² for each
 
 
@@ -104,7 +104,33 @@ def _parts(view: Map, inputs: Tensor, most: int) -> list[Tensor]:
 
 
 def _moments(x: Tensor, own: Tensor) -> Moments:
-    square = (own @ own.mT).double().cpu()
-    cross = square if x is own else (x @ own.mT).double().cpu()
-    total = own.sum(-1).double().cpu()
-    return Moments(own.shape[-1], square, cross, total, total if x is own else x.sum(-1).double().cpu())
+    """Products are taken around the means and moved in float64: where inputs hardly vary, float32 would leave noise of their covariance."""
+    ours = _around(own)
+    theirs = ours if x is own else _around(x)
+    square = ours.products(ours)
+    return Moments(own.shape[-1], square, square if x is own else theirs.products(ours), ours.total, theirs.total)
+
+
+@dataclass(frozen=True, eq=False)
+class _Around:
+    """Values less their means in float32, the means, and the sums of the values in float64."""
+
+    values: Tensor
+    mean: Tensor
+    total: Tensor
+
+    def products(self, other: "_Around") -> Tensor:
+        """Σ of the outer products of the values themselves, float64."""
+        around = (self.values @ other.values.mT).double().cpu()
+        moved = (
+            self.mean[:, :, None] * other.total[:, None, :]
+            + (self.total - self.values.shape[-1] * self.mean)[:, :, None] * other.mean[:, None, :]
+        )
+        return around + moved
+
+
+def _around(values: Tensor) -> _Around:
+    mean = values.mean(-1)
+    less = values - mean[..., None]
+    wide = mean.double().cpu()
+    return _Around(less, wide, less.sum(-1).double().cpu() + values.shape[-1] * wide)

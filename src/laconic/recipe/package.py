@@ -20,7 +20,7 @@ def package(network: Network, data: Data) -> tuple[Artifact, str]:
     A graph is put in only if a Session has run it. The file says in general terms why it has none: the particulars may name
     the user's own files.
     """
-    notes = Notes(data.preprocessing, data.classes, tuple((edit.layer, edit.norm) for edit in network.edits))
+    notes = Notes(data.preprocessing, data.classes, folds(network))
     artifact = Artifact(network.tensors(), None, notes)
     try:
         artifact = replace(artifact, graph=export(network.module, data.preprocessing.shape, data.preprocessing.dtype))
@@ -33,3 +33,8 @@ def package(network: Network, data: Data) -> tuple[Artifact, str]:
 def repackage(network: Network, like: Artifact) -> Artifact:
     """What a file of this network says, its structure being that of `like`: tracing takes seconds."""
     return replace(like, tensors=network.tensors())
+
+
+def folds(network: Network) -> tuple[tuple[str, str], ...]:
+    """What the notes say of the network's edits."""
+    return tuple((edit.layer, edit.norm) for edit in network.edits)

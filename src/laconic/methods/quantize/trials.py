@@ -124,6 +124,7 @@ def boundary(holds: Callable[[float], bool], start: float, finest: float, coarse
     >>> [round(found, 3) for found in boundary(lambda coarseness: coarseness < 5, 1.0, 0.01, 100.0)]
     [4.988, 5.07]
     """
+    start = min(max(start, finest), coarsest)
     first_held = holds(start)
     same, other = start, None
     for at in _strides(start, coarsest if first_held else finest):
@@ -141,7 +142,7 @@ def boundary(holds: Callable[[float], bool], start: float, finest: float, coarse
 def _strides(start: float, end: float) -> Iterator[float]:
     """From `start`, ever faster, to `end`."""
     stride = STRIDE if end > start else 1 / STRIDE
-    while start != end and (end > start) == (stride > 1):
+    while start != end:
         start = min(start * stride, end) if stride > 1 else max(start * stride, end)
         stride **= 2
         yield start
