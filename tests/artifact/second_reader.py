@@ -116,7 +116,7 @@ def read(content: bytes) -> File:
 
 def read_frame(file: Bytes) -> dict[int, bytes]:
     assert file.take(4) == b"\x89lac"
-    assert file.varint() == 0
+    assert file.varint() == 1
     lengths = [(file.varint(), file.varint()) for _ in range(file.varint())]
     file.check_crc(0)
     sections = {}

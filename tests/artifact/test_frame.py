@@ -72,7 +72,7 @@ def test_sections_in_the_wrong_place_are_refused(sections: dict[str, bytes]) -> 
 
 
 def test_a_newer_version_is_named(sections: dict[str, bytes]) -> None:
-    with pytest.raises(ArtifactError, match="version 300 and this laconic reads version 0") as caught:
+    with pytest.raises(ArtifactError, match="version 300 and this laconic reads version 1") as caught:
         unpack(preamble((1, sections["tensors"]), version=300))
     assert "upgrade" in caught.value.hint
 

@@ -11,7 +11,7 @@ from laconic.base.files import Spool, forget
 from laconic.codec.varint import write_varint
 
 MAGIC = b"\x89lac"
-VERSION = 0
+VERSION = 1
 SECTIONS = ("tensors", "streams", "graph", "notes")
 """The kind of a section is its place here, counted from 1."""
 
