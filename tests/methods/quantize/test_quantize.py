@@ -19,7 +19,7 @@ from laconic.methods.quantize import trials
 from laconic.methods.quantize.trials import boundary
 from laconic.methods.step import Context, coded_bytes
 from laconic.nn import weights
-from laconic.recipe import Recipe, check, parse, write
+from laconic.recipe import Recipe, check, load_recipe, parse, write
 from laconic.recipe.run import weights_only_bytes
 from laconic.train import Task, as_runner, classification, evaluate
 
@@ -159,7 +159,7 @@ def test_a_dry_run_takes_seconds_and_never_searches_for_a_drop(trained: nn.Modul
     scored: list[object] = []
     monkeypatch.setattr(trials, "evaluate", lambda *words: scored.append(words))
     start = time.perf_counter()
-    found = check(trained, digits, parse("steps: [fold, quantize: {drop: 0.5}]"))
+    found = check(trained, digits, load_recipe("one-shot"))
     assert time.perf_counter() - start < 20
     assert scored == []
     assert {fate.steps for fate in found.fates} == {("quantize",)}
@@ -260,6 +260,7 @@ def test_the_search_ends_near_the_boundary_after_few_trials(where: float) -> Non
 
 @pytest.mark.parametrize("start", [1e-9, 1e-6, 1.0, 100.0, 1e9])
 def test_the_search_says_when_there_is_no_boundary(start: float) -> None:
-    always, never = boundary(lambda _: True, start, 1e-6, 100.0), boundary(lambda _: False, start, 1e-6, 100.0)
-    assert always == (100.0, None)
-    assert never == (None, 1e-6)
+    tried: list[float] = []
+    for outcome, expected in ((True, (100.0, None)), (False, (None, 1e-6))):
+        assert boundary(lambda at, outcome=outcome: tried.append(at) or outcome, start, 1e-6, 100.0) == expected  # type: ignore[misc]
+    assert all(1e-6 <= coarseness <= 100 for coarseness in tried)
