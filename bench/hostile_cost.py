@@ -15,15 +15,17 @@ from pathlib import Path
 import numpy as np
 from cost import cost
 
-from laconic.artifact import layout, pack, unpack
-from laconic.artifact.artifact import Artifact
+from laconic.artifact import Artifact, TensorEntry, layout, pack, unpack
+from laconic.artifact.directory import Directory, Group
 from laconic.artifact.frame import MAGIC, frame
-from laconic.artifact.layout import TensorEntry, write_table
+from laconic.artifact.layout import write_table
 from laconic.artifact.wire import deflate
 from laconic.base.errors import ArtifactError
-from laconic.codec import decode, encode
+from laconic.codec import decode_array, encode_array
 from laconic.codec.coders import CODERS
-from laconic.codec.limits import MAX_SYMBOLS_PER_BYTE
+from laconic.codec.context.group import decode_group, encode_group, write_blocks
+from laconic.codec.context.profiles import PROFILES
+from laconic.codec.limits import LARGEST_GROUP, MAX_SYMBOLS_PER_BYTE
 from laconic.codec.varint import write_varint as varint
 from laconic.codec.window import reach
 from laconic.forms import Dense
@@ -31,30 +33,38 @@ from laconic.forms import Dense
 RESULTS = Path(__file__).parent / "results" / "hostile_cost.csv"
 MIB = 1 << 20
 VALUES = 1 << 23
+ROWS = LARGEST_GROUP // 4096  # of 4096 values: as many as a group holds
 
 
 def lies() -> dict[str, bytes]:
     """Files whose headers promise what they do not hold, under checksums that are right."""
 
-    def file(*entries: TensorEntry, streams: bytes = b"", **sections: bytes) -> bytes:
-        return frame({"tensors": write_table(list(entries), named=True), "streams": streams, **sections})
+    def file(
+        *entries: TensorEntry, pool: int = 0, tail: int = 0, groups: int = 0, each: int = 0, streams: bytes = b"", **sections: bytes
+    ) -> bytes:
+        directory = Directory({"": pool} if pool else {}, {0: tail} if tail else {}, (Group(ROWS, each),) * groups)
+        return frame({"tensors": write_table(list(entries), directory, named=True), "streams": streams, **sections})
 
-    def dense(name: str, *shape: int, length: int = 0) -> TensorEntry:
-        return TensorEntry(name, "dense", "float32", shape, table_bytes=length)
+    def dense(name: str, *shape: int, dtype: str = "uint8") -> TensorEntry:
+        return TensorEntry(name, "dense", dtype, shape)
 
     sealed = MAGIC + varint(0) + varint(2) + varint(1) + varint(2**63 - 1) + varint(2) + varint(0)
     return {
         "2^63 - 1 values": file(dense("w", 2**63 - 1)),
         "16 axes of 2^63 - 1": file(dense("w", *[2**63 - 1] * 16)),
         "no values, 2^63 - 1 columns": file(dense("w", 0, 2**63 - 1)),
-        "2^28 values in one byte": file(dense("w", 1 << 28, length=1), streams=b"\0"),
+        "2^28 values in 512 bytes": file(dense("w", 1 << 28), groups=256, each=2, streams=bytes(512)),
+        "2^31 - 1 values, each row a group": file(dense("w", 2**31 - 1, 1), groups=1 << 20, each=1, streams=bytes(1 << 20)),
+        "2^20 floats, a tail of one byte": file(
+            dense("w", 256, 4096, dtype="float32"), tail=1, groups=1, each=3, streams=b"\0" + bytes([0, 0, 0])
+        ),
         "65 536 empty tensors": file(*(dense(f"{i:05}", 0) for i in range(1 << 16))),
         "a million empty tensors": file(*(dense(f"{i:06}", 0) for i in range(10**6))),
         "65 535 ties": file(
-            dense("w", 1 << 14, length=2), *(TensorEntry(f"{i}", "tied", tied_to=0) for i in range(65_535)), streams=bytes(2)
+            dense("w", 256, 256), *(TensorEntry(f"{i}", "tied", tied_to=0) for i in range(65_535)), groups=1, each=3, streams=bytes(3)
         ),
-        "repetitions": file(*(TensorEntry(f"{i}", "dense", "uint8", (1 << 20,), table_bytes=2) for i in range(64)), streams=bytes(128)),
-        "two of one name": file(dense("w"), dense("w")),
+        "repetitions": file(*(dense(f"{i}", ROWS, 4096) for i in range(64)), groups=64, each=3, streams=bytes(192)),
+        "two of one name": file(dense("w", 0), dense("w", 0)),
         "JSON 500 000 deep": file(notes=deflate(b"[" * 500_000)),
         "JSON, a key 100 000 times": file(notes=deflate(b"{" + b",".join([b'"reason":"x"'] * 70_000) + b"}")),
         "a deflated gigabyte": file(graph=deflate(bytes(1 << 30))),
@@ -63,21 +73,31 @@ def lies() -> dict[str, bytes]:
 
 
 def streams() -> dict[str, bytes]:
-    """For each coder, the stream that decodes to the most from the fewest bytes, and one of noise; as files of one int8 tensor."""
+    """For each coder and profile, groups that decode to the most from the fewest bytes, and groups of noise: files of one uint8 tensor."""
     rng = np.random.Generator(np.random.PCG64(0))
     rare = np.zeros(VALUES, np.int64)
-    rare[:: VALUES // 4] = 1
+    rare[:: LARGEST_GROUP // 4] = 1
     noise = rng.integers(0, 256, VALUES)
     found = {}
-    for number, coder in enumerate(CODERS):
-        for name, values in (("densest", rare), ("noise", noise)):
+    for name, values in (("densest", rare), ("noise", noise)):
+        groups = values.reshape(-1, ROWS, 4096, 1)
+        for number, coder in enumerate(CODERS):
             if reach(values) <= coder.reach:
-                stream = bytes([number]) + coder.encode(values)
-                entry = TensorEntry("w", "dense", "uint8", (VALUES,), table_bytes=len(stream))
-                found[f"{coder.name}, {name}"] = frame({"tensors": write_table([entry], named=True), "streams": stream})
+                found[f"{coder.name}, {name}"] = _grouped([bytes([0, number]) + coder.encode(group.reshape(-1)) for group in groups])
+        for number, (profile, how) in enumerate(PROFILES.items(), 1):
+            found[f"profile {profile}, {name}"] = _grouped([bytes([number]) + write_blocks(how, [group]) for group in groups])
     sparse = np.arange(VALUES) % 7 == 0
-    found["chosen by encode, mask"] = pack(Artifact({"w": Dense.of(sparse)}))
+    found["chosen by pack, mask"] = pack(Artifact({"w": Dense.of(sparse)}))
+    found["chosen by pack, float32"] = pack(Artifact({"w": Dense.of(rng.normal(0, 1, VALUES).astype(np.float32))}))
+    found["chosen by pack, equal float32"] = pack(Artifact({"w": Dense.of(np.ones(VALUES, np.float32))}))
     return found
+
+
+def _grouped(coded: list[bytes]) -> bytes:
+    """The file of one tensor whose groups these are."""
+    directory = Directory({}, {}, tuple(Group(ROWS, len(group)) for group in coded))
+    table = write_table([TensorEntry("w", "dense", "uint8", (VALUES,))], directory, named=True)
+    return frame({"tensors": table, "streams": b"".join(coded)})
 
 
 def read(file: bytes) -> str:
@@ -119,7 +139,9 @@ def table() -> list[dict[str, object]]:
     """All lines; the kernels are compiled first."""
     for coder in CODERS:
         coder.decode(coder.encode(np.arange(9) % 2), 9)
-    decode(encode(np.arange(9)), 9)
+    for profile in PROFILES:
+        decode_group(encode_group([np.arange(9)], profile), [(9,)])
+    decode_array(encode_array(np.ones(9, np.float32)), np.dtype(np.float32), 9)
     made = lies() | streams()
     for file in made.values():
         read(file[:4096])
