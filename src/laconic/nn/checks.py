@@ -116,10 +116,10 @@ def copied(model: nn.Module) -> nn.Module:
 
 
 def home(model: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where inputs must go for this model and of what type: those of its first floating parameter.
+    """Where inputs must go for this model and of what type: those of its first parameter that computes.
 
     >>> home(nn.Linear(2, 1).double())
     (device(type='cpu'), torch.float64)
     """
-    found = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    found = next((p for p in model.parameters() if p.is_floating_point() and p.element_size() > 1), torch.empty(0))
     return found.device, found.dtype
