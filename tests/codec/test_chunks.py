@@ -35,7 +35,7 @@ KINDS = {
 }
 FROZEN = {
     "places": "68c06a6cebb1eba8",
-    "signs": "84842e1bd4f14d3d",
+    "signs": "68ecc3987848aebf",
     "sparse": "2205588f781b5f39",
     "shifted": "4c3135af4489ab90",
     "powers": "4439348d5a5df714",
