@@ -11,7 +11,7 @@ MNIST's test images and on the other half. Writes bench/results/trained_size.csv
 import argparse
 import csv
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from torch import nn
 from laconic import Finetune, build_model, load_data
 from laconic.base.records import Record
 from laconic.datasets.data import Data
-from laconic.recipe import parse
+from laconic.recipe import Recipe, parse
 from laconic.recipe.run import run
 from laconic.zoo.checkpoint import load_weights
 
@@ -44,6 +44,10 @@ class Case:
     steps: tuple[str, ...]
     record: str
 
+    def recipe(self) -> Recipe:
+        """The steps, with seed 0."""
+        return parse("\n".join(("seed: 0", "steps:", *(f"- {step}" for step in self.steps))))
+
 
 LENET_300_100 = "lenet-300-100"
 CASES = {
@@ -60,14 +64,14 @@ CASES = {
 
 def main() -> None:
     """Carry out what is not finished, and write the table after every case."""
-    options = _options()
+    options = settings(__doc__ or "", CASES)
     torch.set_num_threads(1)
     for name in options.only or CASES:
-        data, model = _start(CASES[name].network, options)
+        data, model = base_of(CASES[name].network, options)
         carried_out = run(
             model,
             data,
-            parse("\n".join(("seed: 0", "steps:", *(f"- {step}" for step in CASES[name].steps)))),
+            CASES[name].recipe(),
             name=CASES[name].network,
             progress=_shown(name),
             folder=options.work / name,
@@ -76,7 +80,8 @@ def main() -> None:
         _keep(_row(name, carried_out.record))
 
 
-def _start(network: str, options: argparse.Namespace) -> tuple[Data, nn.Module]:
+def base_of(network: str, options: argparse.Namespace) -> tuple[Data, nn.Module]:
+    """Its data and the network before anything is done to it; LeNets are trained once and kept."""
     if network == "resnet20":
         data = load_data(options.cifar, sample_shape=(3, 32, 32), mean=MEAN, std=STD).for_checkpoint()
         return data, load_weights(build_model(f"zoo:{network}"), options.weights / "resnet20-12fca82f.th").eval()
@@ -125,13 +130,15 @@ def _shown(case: str) -> Callable[[str, float, str], None]:
     return lambda what, share, detail: print(f"\r{case}: {what} {share:4.0%} {detail:50}", end="", file=sys.stderr, flush=True)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def settings(about: str, cases: Iterable[str] = ()) -> argparse.Namespace:
+    """The command line of this script, and of size.py."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", required=True, help="mnist:DIR")
     parser.add_argument("--cifar", required=True, help="folder:DIR with CIFAR-10's images")
     parser.add_argument("--weights", required=True, type=Path, help="folder of the checkpoint")
     parser.add_argument("--work", required=True, type=Path, help="folder for what a killed run needs to go on")
-    parser.add_argument("--only", nargs="+", choices=CASES, help="these cases")
+    if cases:
+        parser.add_argument("--only", nargs="+", choices=cases, help="these cases")
     return parser.parse_args()
 
 

@@ -29,7 +29,7 @@ def recognise(array: np.ndarray) -> Form:
     values (512 of bfloat16, 256 of 8 bits), each standing twice on average → codebook; at least an eighth zeros → masked; else
     dense, as is whatever is not floating or has fewer than 8 values.
 
-    >>> recognise(np.float32([0, 0.5, 0.5, 0, 0.5, 0, 0, 0.5])).kind
+    >>> recognise(np.float32([0, 0.5, 0.7, 0, 0.5, 0, 0, 0.7])).kind
     'codebook'
     """
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(array.shape)

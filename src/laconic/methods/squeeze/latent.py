@@ -21,21 +21,22 @@ class Latent(Holder):
     Args:
         step: to start from.
         kept: mask of the weight; where it is false the weight stays zero.
+        dtype: of the weight in use, whatever that of the latent one.
     """
 
     kept: torch.Tensor
     context: torch.Tensor
 
-    def __init__(self, step: float, kept: torch.Tensor) -> None:
+    def __init__(self, step: float, kept: torch.Tensor, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.log_step = nn.Parameter(torch.tensor(step).log())
         self.register_buffer("kept", kept)
         self.register_buffer("context", torch.zeros(kept.shape, dtype=torch.uint8))
-        self.dead_zone = ROUNDING
+        self.dead_zone, self.dtype = ROUNDING, dtype
 
     def step(self) -> torch.Tensor:
-        """s, in the 8 significant bits that the file gives it."""
-        step = self.log_step.exp()
+        """s, in the 8 significant bits that the file gives it, and not below what the weight's type can hold."""
+        step = self.log_step.exp().clamp(min=torch.finfo(self.dtype).tiny)
         return step + (step.bfloat16().to(step) - step).detach()
 
     def latent(self, weight: torch.Tensor) -> torch.Tensor:
@@ -49,11 +50,11 @@ class Latent(Holder):
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         latent = self.latent(weight)
-        return (latent + (latent.round() - latent).detach()) * self.step().to(weight)
+        return ((latent + (latent.round() - latent).detach()) * self.step().to(weight)).to(self.dtype)
 
     def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
         return weight
 
     def form(self, trained: torch.Tensor) -> Form:
-        step = self.step().detach().to(trained).reshape(1)
+        step = self.step().detach().to(self.dtype).reshape(1)
         return Grid(tuple(trained.shape), narrow(to_numpy(self.integers(trained).long())), to_numpy(step))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from laconic.methods.squeeze.latent import Latent
 from laconic.methods.squeeze.rate import Rate
 from laconic.methods.squeeze.steering import Schedule
+from laconic.nn.checks import at_home
 from laconic.nn.holding import Held
 
 
@@ -28,11 +29,13 @@ class Pressed(nn.Module):
         super().__init__()
         self.model, self.rate = held.module, Rate()
         self._held, self._names = held, names
+        for _, weight in self._pairs():
+            weight.data = weight.data.to(torch.promote_types(weight.dtype, torch.float32))  # in 16 bits, Adam's small steps would be none
         for name, value in (("price", 0.0), ("level", 0.0), ("overhead", 0.0), ("size", 1.0)):
             self.register_buffer(name, torch.tensor(value))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.model(inputs)
+        outputs: Tensor = self.model(at_home(self._held.plain, inputs))
         return outputs
 
     def cost(self) -> Tensor:

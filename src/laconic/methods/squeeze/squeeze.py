@@ -157,7 +157,7 @@ def _first_step(network: Network, name: str) -> float:
 def _latent(network: Network, name: str, step: float) -> Latent:
     form = network.form(name)
     kept = form.mask if isinstance(form, Masked) else np.ones(form.shape, bool)
-    return Latent(step, to_torch(kept))
+    return Latent(step, to_torch(kept), network.module.get_parameter(name).dtype)
 
 
 def _within(network: Network, held: Held, pressed: Pressed, target: float, context: Context) -> Network:

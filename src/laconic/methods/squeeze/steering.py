@@ -24,8 +24,8 @@ class Schedule:
         ramp: share of the training after which the target is to be reached.
         gain: how much ln λ creeps at most from one correction to the next.
 
-    >>> Schedule(1e6, 1e4, 0.5, 0.1).wanted(0.25)
-    99498.74371066199
+    >>> round(Schedule(1e6, 1e4, 0.5, 0.1).wanted(0.25))
+    99499
     """
 
     start: float
