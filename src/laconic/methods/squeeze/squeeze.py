@@ -28,6 +28,7 @@ from laconic.methods.squeeze.latent import ROUNDING, Latent
 from laconic.methods.squeeze.pressed import Pressed
 from laconic.methods.squeeze.steering import Schedule, gain_of
 from laconic.methods.step import Context, Plan, Step
+from laconic.nn.checks import at_home
 from laconic.nn.holding import Held, hold_by
 from laconic.nn.weights import to_torch
 from laconic.train import Training
@@ -125,7 +126,7 @@ class Squeeze(Training, Step):
             if not self.weight:
                 return total
             with torch.no_grad():
-                wanted = teacher(inputs)
+                wanted = teacher(at_home(teacher, inputs))
             return total + self.weight * soft_targets(outputs, wanted, self.temperature)
 
         return loss
