@@ -9,11 +9,12 @@ read on the other; all of them together are a labelled extra. Every figure is th
 NNCodec's bytes (0.3.1, the reference of ISO/IEC 15938-17, BN folded, one qp for all layers, the best at that drop) were chosen on all
 10 000 test images, which flatters it by a few tenths of a point.
 
-One row after the other goes to bench/results/one_shot.json, and the table of all of them to one_shot.md; rows that are there are not
+One row after the other goes to bench/results/one_shot.json, and the table of all of them to one_shot.csv; rows that are there are not
 run again, so a run that was cut off goes on where it stopped.
 """
 
 import argparse
+import csv
 import json
 import sys
 import tempfile
@@ -48,7 +49,7 @@ def main() -> None:
         if not any((row["network"], row["drop"]) == (network, drop) for row in rows):
             rows.append(press(network, drop, options.weights, whole))
             _write(options.results, sorted(rows, key=lambda row: (row["network"], row["drop"])))
-    print((options.results / "one_shot.md").read_text(encoding="utf-8"))
+    print((options.results / "one_shot.csv").read_text(encoding="utf-8"))
 
 
 def press(network: str, drop: float, weights: Path, whole: Data) -> Row:
@@ -82,21 +83,16 @@ def _known(path: Path) -> list[Row]:
 def _write(folder: Path, rows: list[Row]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "one_shot.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "one_shot.md").write_text(table(rows), encoding="utf-8")
-
-
-def table(rows: list[Row]) -> str:
-    """The rows in Markdown."""
     halves = list(rows[0]["top-1 before, after"])
     head = ["network", "allowed drop", "weights-only bytes", "× NNCodec", *(f"top-1 % on {half}" for half in halves), "seconds"]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *map(_cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    with (folder / "one_shot.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *map(_cells, rows)])
 
 
 def _cells(row: Row) -> list[str]:
     scores = [f"{after:.2f} ({after - before:+.2f})" for before, after in row["top-1 before, after"].values()]
     ratio = f"{row['weights-only bytes'] / row['NNCodec bytes']:.3f}" if row["NNCodec bytes"] else ""
-    return [row["network"], f"{row['drop']:g}", f"{row['weights-only bytes']:,}".replace(",", " "), ratio, *scores, str(row["seconds"])]
+    return [row["network"], f"{row['drop']:g}", str(row["weights-only bytes"]), ratio, *scores, str(row["seconds"])]
 
 
 def _show(what: str, share: float, detail: str) -> None:
@@ -109,7 +105,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="folder:DIR with CIFAR-10's images, or cifar10:DIR")
     parser.add_argument("--networks", nargs="+", choices=CHECKPOINTS, default=list(CHECKPOINTS))
     parser.add_argument("--drops", nargs="+", type=float, default=[0.5, 1.0], help="points of top-1 on the choice half")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of one_shot.json and one_shot.md")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of one_shot.json and one_shot.csv")
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
 """138 million values of VGG-16's shapes: shared to 5 bits, packed, unpacked; time, MB/s and peak memory, beside other coders.
 
-    python bench/scale.py
+    python bench/scale.py            whatever results/scale.csv has no line for
+    python bench/scale.py --again    all of it
 
 The values are random, distributed as trained ones (Laplace, scaled by fan-in). Each line is measured in a process of its own, so that its
 peak memory is its own: the peak above what was resident when the tensors were in place, in multiples of their fp32 bytes.
@@ -104,8 +105,8 @@ def _unpack(file: bytes) -> int:
 
 TASKS: dict[str, tuple[Callable[[], object], Callable[..., int]]] = {
     "share to 5 bits": (weights, lambda arrays: sum(form.table.nbytes for form in shared(arrays).values())),
-    "laconic pack": (lambda: Artifact(shared(weights())), lambda artifact: len(pack(artifact))),
-    "laconic unpack": (lambda: pack(Artifact(shared(weights()))), _unpack),
+    "laconic pack, fast": (lambda: Artifact(shared(weights())), lambda artifact: len(pack(artifact, profile="fast"))),
+    "laconic unpack, fast": (lambda: pack(Artifact(shared(weights())), profile="fast"), _unpack),
     "torch.save of fp32": (weights, _torch_save),
     "xz -9 of the indices": (_indices, lambda content: len(lzma.compress(content, preset=9))),
     "zstd -19 of the indices": (_indices, _zstd),
@@ -114,12 +115,14 @@ TASKS: dict[str, tuple[Callable[[], object], Callable[..., int]]] = {
 
 def main() -> None:
     """Each task in a fresh process; the table."""
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 1 and sys.argv[1] in TASKS:
         print(json.dumps(measure(sys.argv[1])))
         return
-    rows = [
-        json.loads(subprocess.run([sys.executable, __file__, task], check=True, capture_output=True, text=True).stdout) for task in TASKS
-    ]
+    again = "--again" in sys.argv or not RESULTS.exists()
+    known = {} if again else {row["task"]: row for row in csv.DictReader(RESULTS.open(encoding="utf-8"))}
+    for task in TASKS.keys() - known.keys():
+        known[task] = json.loads(subprocess.run([sys.executable, __file__, task], check=True, capture_output=True, text=True).stdout)
+    rows = [known[task] for task in TASKS]
     with RESULTS.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
