@@ -3,6 +3,7 @@
 python docs/pictures.py            writes docs/pictures/*.svg
 """
 
+import csv
 from pathlib import Path
 
 import matplotlib
@@ -16,6 +17,7 @@ matplotlib.rcParams["svg.hashsalt"] = "laconic"  # the same bytes for the same p
 from matplotlib import pyplot as plt  # noqa: E402  after the backend is chosen
 
 PICTURES = Path(__file__).parent / "pictures"
+RESULTS = Path(__file__).parents[1] / "bench" / "results"
 ROWS, COLUMNS = 256, 576
 STEPS = np.geomspace(0.5, 8, 17)  # in standard deviations of the weights
 HUFFMAN = next(coder for coder in CODERS if coder.name == "huffman")
@@ -57,5 +59,35 @@ def entropy_bound() -> None:
     plt.close(figure)
 
 
+def rate_accuracy() -> None:
+    """ResNet-20's accuracy against the bytes of the file: ours at once and trained, and NNCodec."""
+    at_once = _rows("rate_accuracy.csv")
+    compared = [row for row in _rows("size.csv") if row["network"] == "resnet20" and row["accuracy %"]]
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
+    axes.plot(*_points(at_once), "o-", label="laconic, at once (quantize)", markersize=4)
+    for label, word, style in (("laconic, trained (squeeze)", "trained", "*"), ("NNCodec 0.3.1", "NNCodec", "s")):
+        found = [row for row in compared if word in row["method"]]
+        if found:
+            axes.plot(*_points(found), style, label=label, markersize=9 if style == "*" else 5)
+    fp32 = next(row for row in compared if row["method"] == "as it came")
+    axes.axhline(float(fp32["accuracy %"]), color="k", linewidth=1, linestyle="--", label=f"float32, {int(fp32['bytes']) / 1000:,.0f} KB")
+    axes.set(xlabel="weights-only file in KB", ylabel="top-1 % on the verdict's images")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, loc="lower right")
+    figure.savefig(PICTURES / "rate-accuracy.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (RESULTS / name).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _points(rows: list[dict[str, str]]) -> tuple[list[float], list[float]]:
+    return [int(row["bytes"]) / 1000 for row in rows], [float(row["accuracy %"]) for row in rows]
+
+
 if __name__ == "__main__":
     entropy_bound()
+    if (RESULTS / "size.csv").exists():
+        rate_accuracy()
