@@ -304,7 +304,7 @@ MODELS = (
     Odd("bfloat16", lambda: line().bfloat16(), VECTOR, weights_only="Gemm"),
     Odd("double precision", lambda: line().double(), VECTOR),
     Odd("mixed precision", lambda: Net(lambda m, x: m.fc(m.a(x.half()).float()), a=nn.Linear(12, 12).half(), fc=line()), VECTOR),
-    Odd("DataParallel", lambda: nn.DataParallel(line()), VECTOR, weights_only="cannot be exported"),
+    Odd("DataParallel", lambda: nn.DataParallel(line()), VECTOR),
     Odd("an empty parameter", lambda: Held(torch.zeros(0, 3)), VECTOR, dense=("strange",)),
     Odd("a scalar parameter", lambda: Held(torch.tensor(2.0)), VECTOR),
     Odd("scalars in the state", lambda: Held(torch.tensor(7), buffer=True), VECTOR),
