@@ -62,6 +62,14 @@ def test_the_file_has_at_most_the_bytes_that_were_asked_for(step: Squeeze, train
     assert len(pack(Artifact(network.tensors()), weights_only=True)) <= step._target(trained)
 
 
+def test_the_dead_zone_is_no_wider_than_it_must_be(trained: Network, data: Data) -> None:
+    far = trained.reformed({})
+    with torch.no_grad():
+        far.module.fc.bias[0] = 1e4  # thousands of steps from the rest
+    network = squeezed(replace(SHORT, epochs=0, bytes=600), far, data)
+    assert 500 < weights_only_bytes(network) <= 600
+
+
 def test_every_parameter_is_on_a_grid_and_the_module_holds_its_values(trained: Network, data: Data) -> None:
     network = squeezed(SHORT, trained, data)
     assert set(network.forms) == {name for name, _ in trained.module.named_parameters()}

@@ -37,7 +37,7 @@ from laconic.train.soft_targets import soft_targets
 
 COARSENESS = 0.6  # steps to start from, in standard deviations
 REFIT_EVERY, REFITS = 20, 50  # steps between two refits of the rate's table and of λ; at least so many in a whole training
-HALVINGS = 10  # of the interval in which the dead zone is searched
+HALVINGS = 14  # of the interval in which the dead zone is searched
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _within(network: Network, held: Held, pressed: Pressed, target: float, conte
         return found
     narrow, wide = ROUNDING, pressed.largest() + 1
     for _ in range(HALVINGS):
-        middle = (narrow + wide) / 2
+        middle = math.sqrt(narrow * wide)  # a bias may be a thousand steps, and the dead zone that is wanted hardly more than half of one
         narrow, wide = (narrow, middle) if context.price(at(middle)) <= target else (middle, wide)
     return at(wide)
 
