@@ -1,6 +1,6 @@
 """The training loop, what it minimises, and how its result is judged."""
 
-from laconic.train.evaluate import Judged, Runner, as_runner, evaluate, judge
+from laconic.train.evaluate import Judged, Runner, as_runner, evaluate, judge, scores
 from laconic.train.loop import BatchLoss, Tick, from_task, loop
 from laconic.train.task import Task, classification, next_token
 from laconic.train.training import Training
@@ -19,4 +19,5 @@ __all__ = [
     "judge",
     "loop",
     "next_token",
+    "scores",
 ]

@@ -47,12 +47,22 @@ def judge(run: Runner, split: Split, preprocessing: Preprocessing, task: Task, h
     Raises:
         UsageError: the task's score does not give one value a sample, or its `decide` not one class number.
     """
-    scores, decided = [], []
+    each, decided = [], []
     for inputs, targets in batches(split, preprocessing, batch):
         outputs = torch.from_numpy(run(inputs.numpy()))
-        scores.append(score(task, outputs, targets))
+        each.append(score(task, outputs, targets))
         decided += decisions(task, outputs, targets)
-    return Judged(_mean(torch.cat(scores), task, how), tuple(decided))
+    return Judged(_mean(torch.cat(each), task, how), tuple(decided))
+
+
+def scores(run: Runner, split: Split, preprocessing: Preprocessing, task: Task, batch: int = 256) -> np.ndarray:
+    """The task's score of every sample of a split, in the metric's unit: float64 `(n,)`, of which the metric is the mean.
+
+    Raises:
+        UsageError: as `judge`.
+    """
+    each = [score(task, torch.from_numpy(run(inputs.numpy())), targets) for inputs, targets in batches(split, preprocessing, batch)]
+    return task.factor * torch.cat(each).numpy()
 
 
 def _mean(scores: torch.Tensor, task: Task, how: str) -> Measure:

@@ -16,7 +16,6 @@ from laconic.datasets.data import Data
 from laconic.forms import Grid
 from laconic.graph.network import Network
 from laconic.methods.quantize import trials
-from laconic.methods.quantize.trials import boundary
 from laconic.methods.step import Context, coded_bytes
 from laconic.nn import weights
 from laconic.recipe import Recipe, check, load_recipe, parse, write
@@ -157,7 +156,7 @@ def test_what_cannot_be_meant_is_refused_at_once(wrong: dict[str, Any]) -> None:
 
 def test_a_dry_run_takes_seconds_and_never_searches_for_a_drop(trained: nn.Module, digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[object] = []
-    monkeypatch.setattr(trials, "evaluate", lambda *words: scored.append(words))
+    monkeypatch.setattr(trials, "scores", lambda *words: scored.append(words))
     start = time.perf_counter()
     found = check(trained, digits, load_recipe("one-shot"))
     assert time.perf_counter() - start < 20
@@ -240,27 +239,3 @@ def test_calibration_takes_no_more_than_memory_has_room_for(data: Data, model: n
     monkeypatch.setattr("laconic.methods.quantize.quantize.MOST_NUMBERS", 64 * 10)
     Quantize(bits=8.0)(model, data)
     assert set(asked) == {10}
-
-
-@pytest.mark.parametrize("where", [1e-5, 0.02, 0.9, 1.0, 1.1, 3.0, 77.0])
-def test_the_search_ends_near_the_boundary_after_few_trials(where: float) -> None:
-    tried: list[float] = []
-
-    def holds(coarseness: float) -> bool:
-        tried.append(coarseness)
-        return coarseness < where
-
-    last, first = boundary(holds, 1.0, 1e-6, 100.0)
-    assert last is not None
-    assert first is not None
-    assert last < where <= first <= trials.NEAR * last
-    assert len(tried) == len(set(tried)) <= (8 if 0.5 < where < 2 else 16)
-    assert all(1e-6 <= coarseness <= 100 for coarseness in tried)
-
-
-@pytest.mark.parametrize("start", [1e-9, 1e-6, 1.0, 100.0, 1e9])
-def test_the_search_says_when_there_is_no_boundary(start: float) -> None:
-    tried: list[float] = []
-    for outcome, expected in ((True, (100.0, None)), (False, (None, 1e-6))):
-        assert boundary(lambda at, outcome=outcome: tried.append(at) or outcome, start, 1e-6, 100.0) == expected  # type: ignore[misc]
-    assert all(1e-6 <= coarseness <= 100 for coarseness in tried)

@@ -7,7 +7,7 @@
     3. Integers. Layer by layer, on inputs that come through the layers quantised before, the weights that restore the layer's outputs best
        are rounded with error feedback along both sides of the matrix (layer.py, rounding.py).
     4. Target. The coarseness is searched for until the file has the bytes that were asked for, or until the score on the validation
-       split has fallen by as much as was allowed.
+       split may be expected to fall by as much as was allowed, with a standard error to spare (allowance.py).
 
 Nothing is trained; what the entropy coder makes of the integers is their price.
 """
@@ -43,7 +43,8 @@ class Quantize(Step):
     Args:
         bits: coded bits a weight, over the whole weights-only file.
         bytes: of the weights-only file, at most.
-        drop: how far the score on the validation split may fall, in the metric's unit (points of per cent for accuracy).
+        drop: how far the score may fall, in the metric's unit (points of per cent for accuracy). The validation split judges; one
+            standard error of its verdict is kept in reserve, and half of the drop where that is more.
         samples: calibration samples, taken from the training split without their labels; fewer where they are large.
 
     >>> print(Quantize(drop=0.5))
