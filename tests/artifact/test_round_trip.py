@@ -221,6 +221,31 @@ def test_large_files_are_coded_fast_and_small_ones_small(everything: Artifact, m
         pack(everything, profile="tiny")
 
 
+def test_plain_floats_are_read_without_contexts_unless_the_smallest_file_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "LEAST_GROUP", 4096)
+    rng = np.random.default_rng(0)
+    floats = {f"floats {i}": Dense.of(rng.laplace(size=(64, 128)).astype(np.float32)) for i in range(2)}
+    grid = {"grid": Grid((64, 128), np.rint(rng.laplace(size=(64, 128))).astype(np.int8), np.float32([0.5]))}
+    few = {"few floats": Dense.of(rng.laplace(size=(9, 300)).astype(np.float32))}
+
+    def coded(tensors: dict[str, Form], profile: str) -> list[int]:
+        """The first byte of each group's stream: 0 without contexts, else the number of the profile."""
+        content = pack(Artifact(tensors), profile=profile)
+        for name, form in unpack(content).tensors.items():
+            assert form.array().tobytes() == tensors[name].array().tobytes()
+        found = layout(content)
+        ends = np.cumsum([group.length for group in found.directory.groups])
+        streams = found.sections["streams"]
+        start = len(streams) - ends[-1]
+        return [streams[start + end - group.length] for end, group in zip(ends, found.directory.groups, strict=True)]
+
+    assert coded(floats, "auto") == coded(floats, "fast") == [0]
+    assert coded(floats, "smallest") == [2]
+    assert coded(grid | floats, "auto") == [2, 0]
+    assert coded(floats | grid, "auto") == [0, 2]
+    assert coded(few | grid, "auto") == [2]  # too few for a group of their own
+
+
 class Counted:
     """Forms that are made one at a time; `alive` says how many of their arrays there are, `most` how many there ever were."""
 

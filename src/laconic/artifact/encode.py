@@ -18,9 +18,10 @@ from laconic.base.files import Spool
 from laconic.base.progress import Progress
 from laconic.base.threads import in_order
 from laconic.codec import encode_group
+from laconic.codec.context.group import encode_plain
 from laconic.codec.context.profiles import PROFILES
 from laconic.codec.floats import encode_tails, largest_step
-from laconic.codec.limits import LARGEST_GROUP
+from laconic.codec.limits import LARGEST_GROUP, LEAST_GROUP
 from laconic.codec.varint import write_varint
 from laconic.forms import Form
 
@@ -60,14 +61,14 @@ class TailJob:
 
 @dataclass(frozen=True)
 class GroupJob:
-    """A group to be coded: its blocks, int64 `(rows, columns, taps)`, and the profile."""
+    """A group to be coded: its blocks, int64 `(rows, columns, taps)`, and the profile; or no profile, to do without contexts."""
 
     blocks: list[np.ndarray]
-    profile: str
+    profile: str | None
 
     def coded(self) -> bytes:
         """Its bytes."""
-        return encode_group(self.blocks, self.profile)
+        return encode_plain(self.blocks) if self.profile is None else encode_group(self.blocks, self.profile)
 
 
 @dataclass
@@ -91,10 +92,12 @@ class Encoder:
     _pools: dict[str, list[np.ndarray]] = field(default_factory=dict)
     _total: int = 0
     _taken: int = 0
+    _smallest: bool = False
 
     def __post_init__(self) -> None:
         if self.profile not in (AUTO, *PROFILES):
             raise UsageError(f"there is no profile {self.profile!r}", hint=f"profiles: {', '.join((AUTO, *PROFILES))}")
+        self._smallest = self.profile == "smallest"
 
     def encode(self, tensors: Mapping[str, Source], threads: int | None) -> tuple[Directory, bytes]:
         """Take up all tensors; the directory, and the pools. The entries, the tails and the groups then stand in their places.
@@ -119,19 +122,24 @@ class Encoder:
     def _jobs(self, tensors: Mapping[str, Source]) -> Iterator[TailJob | GroupJob]:
         """The work in the order of the streams. A tensor is asked for when all before it have been cut up."""
         held: list[np.ndarray] = []
-        room = LARGEST_GROUP
+        room, noise = LARGEST_GROUP, True
         for place, form in self._decided(self._forms(tensors)):
             entry, at, take = self.entries[place], 0, taker(form)
             if entry.pooled:
                 self._pools.setdefault(entry.dtype, []).append(form.table)
             if entry.has_tail:
                 yield from _tail_jobs(place, form)
+            if entry.blocks and noise != self._is_noise(entry):
+                if room <= LARGEST_GROUP - LEAST_GROUP:
+                    yield self._job(held, noise)
+                    held, room = [], LARGEST_GROUP
+                noise = not held and self._is_noise(entry)
             for block in entry.blocks:
                 rows, width = block[0], block[1] * block[2]
                 while rows:
                     if width > room:
-                        yield GroupJob(held, self.profile)
-                        held, room = [], LARGEST_GROUP
+                        yield self._job(held, noise)
+                        held, room, noise = [], LARGEST_GROUP, self._is_noise(entry)
                     fitting = min(rows, room // width)
                     run = slice(at, at + fitting * width)
                     held.append(take(run).reshape(fitting, *block[1:]))
@@ -140,7 +148,15 @@ class Encoder:
             self._tell(entry.name, entry.size - at)
             del form, take  # before the next is made
         if held:
-            yield GroupJob(held, self.profile)
+            yield self._job(held, noise)
+
+    def _is_noise(self, entry: TensorEntry) -> bool:
+        """Whether contexts would hardly make its block smaller, but several times slower to read: the heads of plain floats, unless the
+        smallest file was asked for."""
+        return entry.form == "dense" and entry.has_tail and not self._smallest
+
+    def _job(self, blocks: list[np.ndarray], noise: bool) -> GroupJob:
+        return GroupJob(blocks, None if noise else self.profile)
 
     def _forms(self, tensors: Mapping[str, Source]) -> Iterator[tuple[int, Form]]:
         """Each tensor that is not tied, with its place, where its entry stands by then. Whoever takes it holds it alone."""

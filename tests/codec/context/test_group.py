@@ -14,7 +14,7 @@ from laconic.base.errors import CodecError, UsageError
 from laconic.codec import arithmetic, decode_group, encode, encode_group, entropy
 from laconic.codec.context import buckets, fast, group, mixing
 from laconic.codec.context.buckets import LAST_BUCKET
-from laconic.codec.context.group import read_blocks, read_group, write_blocks
+from laconic.codec.context.group import encode_plain, read_blocks, read_group, write_blocks
 from laconic.codec.context.profiles import PROFILES
 from laconic.codec.limits import MAX_SYMBOLS_PER_BYTE
 
@@ -129,13 +129,24 @@ def test_ways_that_must_lose_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> N
     honest = group.encode
     monkeypatch.setattr(group, "encode", lambda values: (tried.append(values.size), honest(values))[1])
     rng = np.random.Generator(np.random.PCG64(7))
+    noise = np.rint(rng.normal(0, 3, (64, 600))).astype(np.int64)
     encode_group([kernels(24, 24)], "fast")
-    encode_group([np.rint(rng.normal(0, 3, (64, 600))).astype(np.int64)], "fast")
+    encode_group([noise])
     assert tried == []
+    assert encode_group([noise], "fast") == encode_plain([noise])  # where speed counts, contexts must be worth it
     encode_group([rng.integers(-(2**40), 2**40, (64, 600))], "fast")
     assert tried
     monkeypatch.setattr(group, "write_blocks", None)
     assert encode_group([np.full((64, 600), -3)]) == b"\0" + encode(np.full(64 * 600, -3))
+
+
+def test_without_contexts_a_stream_is_that_of_the_values_in_a_row() -> None:
+    tensors = [kernels(8, 8), np.zeros((0, 4), int), np.arange(3)]
+    stream = encode_plain(tensors)
+    assert stream == b"\0" + encode(np.concatenate([tensor.reshape(-1) for tensor in tensors]))
+    for tensor, other in zip(tensors, decode_group(stream, shapes(tensors)), strict=True):
+        np.testing.assert_array_equal(tensor, other)
+    assert encode_plain([]) == encode_plain([np.zeros((0, 2), int)]) == b""
 
 
 @profiles
