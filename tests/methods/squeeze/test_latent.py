@@ -1,10 +1,15 @@
-"""A weight that trains as a real number and is used as an integer times a step."""
+"""A weight that trains as a real number of steps and is used as a whole one."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from laconic.methods.squeeze.latent import Latent
+from laconic.methods.squeeze.latent import STRETCH, Latent
+from laconic.methods.squeeze.pressed import Pressed
+from laconic.nn.holding import hold_by
 
 
 def latent_of(step: float, *shape: int) -> Latent:
@@ -12,39 +17,58 @@ def latent_of(step: float, *shape: int) -> Latent:
 
 
 def test_the_weight_in_use_is_the_nearest_multiple_of_the_step() -> None:
-    used = latent_of(0.5, 4)(torch.tensor([0.1, 0.3, -0.8, 2.0]))
+    used = latent_of(0.5, 4)(torch.tensor([0.2, 0.6, -1.6, 4.0]))
     assert used.tolist() == [0.0, 0.5, -1.0, 2.0]
 
 
-def test_gradients_pass_the_rounding_and_the_step_has_that_of_lsq() -> None:
-    holder, weight = latent_of(0.5, 3), torch.tensor([0.1, 0.3, -0.8], requires_grad=True)
+def test_a_weight_begins_where_it_is_whatever_its_type() -> None:
+    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        layer = nn.Linear(3, 2, dtype=dtype)
+        held = hold_by(layer, {"weight": Latent(0.25, torch.ones(2, 3, dtype=torch.bool), dtype)})
+        Pressed(held, ["weight"])
+        _, latent = held.holder("weight")
+        assert latent.dtype in (torch.float32, torch.float64)
+        torch.testing.assert_close(latent.double(), layer.weight.double() / 0.25)
+        assert held.module.weight.dtype == dtype
+
+
+def test_gradients_pass_the_rounding_and_those_of_the_step_see_whole_numbers() -> None:
+    holder, latent = latent_of(0.5, 3), torch.tensor([0.2, 0.6, -1.6], requires_grad=True)
     upstream = torch.tensor([1.0, 10.0, 100.0])
-    (holder(weight) * upstream).sum().backward()
-    assert weight.grad is not None
-    assert weight.grad.tolist() == pytest.approx([1.0, 10.0, 100.0])
-    by_step = sum(g * (round(u) - u) for g, u in zip((1, 10, 100), (0.2, 0.6, -1.6), strict=True))
-    assert holder.log_step.grad is not None
-    assert float(holder.log_step.grad) == pytest.approx(0.5 * by_step, rel=1e-5)  # d s / d log s = s
+    (holder(latent) * upstream).sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.tolist() == pytest.approx([0.5, 5.0, 50.0])
+    assert holder.stretch.grad is not None
+    assert float(holder.stretch.grad) == pytest.approx(STRETCH * 0.5 * (10 * 1 + 100 * -2), rel=1e-5)
+
+
+def test_the_step_follows_in_per_cents() -> None:
+    holder = latent_of(0.5, 1)
+    with torch.no_grad():
+        holder.stretch.fill_(2.0)
+    assert float(holder.step().detach()) == pytest.approx(0.5 * math.exp(2 * STRETCH), rel=2**-8)
 
 
 def test_the_form_is_what_the_network_was_trained_with_bit_for_bit() -> None:
-    holder, weight = latent_of(0.0371, 5, 4), torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
-    form = holder.form(weight)
-    assert form.array().tobytes() == holder(weight).detach().numpy().tobytes()
+    holder, latent = latent_of(0.0371, 5, 4), 20 * torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    form = holder.form(latent)
+    assert form.array().tobytes() == holder(latent).detach().numpy().tobytes()
     assert form.table.view(np.int32)[0] & 0xFFFF == 0  # 8 significant bits
 
 
 def test_what_is_masked_stays_zero_and_has_no_gradient() -> None:
-    holder, weight = Latent(0.1, torch.tensor([True, False])), torch.tensor([1.0, 1.0], requires_grad=True)
-    holder(weight).sum().backward()
-    assert weight.grad is not None
-    assert holder.form(weight).array().tolist() == pytest.approx([1.0, 0.0], abs=0.05)
-    assert weight.grad.tolist() == [1.0, 0.0]
+    holder, latent = Latent(0.1, torch.tensor([True, False])), torch.tensor([10.0, 10.0], requires_grad=True)
+    holder(latent).sum().backward()
+    assert latent.grad is not None
+    assert holder.form(latent).array().tolist() == pytest.approx([1.0, 0.0], abs=0.05)
+    assert latent.grad.tolist() == pytest.approx([0.1, 0.0], rel=0.01)
 
 
 def test_the_dead_zone_takes_the_least_and_leaves_the_rest() -> None:
     holder = latent_of(1.0, 4)
-    holder.dead_zone = 1.7
-    form = holder.form(torch.tensor([0.6, 1.6, 1.8, -4.4]))
+    holder.dead_zone.fill_(1.7)
+    latent = torch.tensor([0.6, 1.6, 1.8, -4.4])
+    form = holder.form(latent)
+    assert form.array().tobytes() == holder(latent).detach().numpy().tobytes()
     assert form.integers is not None
     assert form.integers.tolist() == [0, 0, 2, -4]

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from laconic.methods.squeeze.steering import BELOW, HIGHEST, LOWEST, MOST, START, Schedule, gain_of
+from laconic.methods.squeeze.steering import BELOW, DEAD_ZONES, HIGHEST, LOWEST, MOST, START, WIDER, Schedule, gain_of
 
 
 def test_the_schedule_falls_by_equal_shares_and_is_held_after_the_ramp() -> None:
@@ -33,6 +33,17 @@ def test_too_large_makes_bytes_dearer_and_too_small_cheaper_within_limits() -> N
 def test_at_first_all_bytes_together_cost_a_tenth() -> None:
     assert Schedule(16_000, 1_000, 0.5).first() * 16_000 / 1_000 == pytest.approx(START)
     assert Schedule(1_000, 5_000, 0.5).first() == START
+
+
+def test_the_dead_zone_waits_for_the_ramp_then_follows_the_size_within_limits() -> None:
+    schedule = Schedule(16_000, 1_000, 0.5)
+    assert schedule.dead_zone(0.6, 9_000, 0.49) == 0.6
+    assert schedule.dead_zone(0.6, BELOW * 1_000, 0.5) == pytest.approx(0.6)
+    assert schedule.dead_zone(0.6, 1_001, 0.5) < 0.6 + WIDER
+    assert schedule.dead_zone(0.6, 9_000, 0.5) == pytest.approx(0.6 + WIDER)
+    assert schedule.dead_zone(0.6, 900, 1.0) == pytest.approx(0.6 - WIDER)
+    assert schedule.dead_zone(DEAD_ZONES[1], 9_000, 1.0) == DEAD_ZONES[1]
+    assert schedule.dead_zone(DEAD_ZONES[0], 900, 1.0) == DEAD_ZONES[0]
 
 
 @pytest.mark.parametrize(("halving", "steps"), [(20, 400), (50, 400), (400, 4_000), (2_000, 40_000)])

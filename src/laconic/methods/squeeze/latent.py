@@ -1,7 +1,7 @@
-"""A weight that trains as a real number v and is used as ŵ = s · round(v / s); the step s is trained too.
+"""A weight that trains as a real number u and is used as ŵ = s · round(u), or as zero in the dead zone; the step s is trained too.
 
-Rounding passes gradients straight through (Bengio, Léonard & Courville 2013), by which that of the step becomes round(v / s) − v / s,
-as in LSQ (Esser et al. 2020, eq. 3).
+Rounding passes gradients straight through (Bengio, Léonard & Courville 2013). u counts steps, so that one learning rate suits all
+weights: where an error costs more, the steps are finer, and the optimiser moves with care. The step follows in per cents, s₀ · exp(θ / 20).
 """
 
 import torch
@@ -13,10 +13,11 @@ from laconic.nn.holding import Holder
 from laconic.nn.weights import to_numpy
 
 ROUNDING = 0.5  # the dead zone of plain rounding, in steps
+STRETCH = 0.05  # by which ln s moves where θ moves by 1
 
 
 class Latent(Holder):
-    """Holds a weight on a grid that moves.
+    """Holds a weight on a grid that moves. What trains is u, of the weight's shape, and θ.
 
     Args:
         step: to start from.
@@ -24,36 +25,42 @@ class Latent(Holder):
         dtype: of the weight in use, whatever that of the latent one.
     """
 
+    first: torch.Tensor
     kept: torch.Tensor
     context: torch.Tensor
+    dead_zone: torch.Tensor
 
     def __init__(self, step: float, kept: torch.Tensor, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.log_step = nn.Parameter(torch.tensor(step).log())
+        self.stretch = nn.Parameter(torch.zeros(()))
+        self.register_buffer("first", torch.tensor(step))
         self.register_buffer("kept", kept)
         self.register_buffer("context", torch.zeros(kept.shape, dtype=torch.uint8))
-        self.dead_zone, self.dtype = ROUNDING, dtype
+        self.register_buffer("dead_zone", torch.tensor(ROUNDING))
+        self.dtype = dtype
 
     def step(self) -> torch.Tensor:
         """s, in the 8 significant bits that the file gives it, and not below what the weight's type can hold."""
-        step = self.log_step.exp().clamp(min=torch.finfo(self.dtype).tiny)
+        step = (self.first * (STRETCH * self.stretch).exp()).clamp(min=torch.finfo(self.dtype).tiny)
         return step + (step.bfloat16().to(step) - step).detach()
 
-    def latent(self, weight: torch.Tensor) -> torch.Tensor:
-        """v / s, of the weight's shape."""
-        return weight * self.kept / self.step().to(weight)
+    def integers(self, latent: torch.Tensor) -> torch.Tensor:
+        """round(u), and 0 in the dead zone."""
+        kept = (latent * self.kept).detach()
+        return torch.where(kept.abs() < self.dead_zone, 0, kept.round())
 
-    def integers(self, weight: torch.Tensor) -> torch.Tensor:
-        """round(v / s), and 0 in the dead zone."""
-        latent = self.latent(weight).detach()
-        return torch.where(latent.abs() < self.dead_zone, 0, latent.round())
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        latent = self.latent(weight)
-        return ((latent + (latent.round() - latent).detach()) * self.step().to(weight)).to(self.dtype)
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        kept = latent * self.kept
+        return ((kept + (self.integers(latent) - kept).detach()) * self.step().to(kept)).to(self.dtype)
 
     def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
-        return weight
+        return self.latent(weight).to(weight)
+
+    @torch.no_grad()
+    def latent(self, weight: torch.Tensor) -> torch.Tensor:
+        """u of a weight; in 32 bits at least, as in 16, Adam's small steps would be none."""
+        wide = weight.to(torch.promote_types(weight.dtype, torch.float32))
+        return wide / self.step().to(wide)
 
     def form(self, trained: torch.Tensor) -> Form:
         step = self.step().detach().to(self.dtype).reshape(1)

@@ -29,8 +29,8 @@ class Pressed(nn.Module):
         super().__init__()
         self.model, self.rate = held.module, Rate()
         self._held, self._names = held, names
-        for _, weight in self._pairs():
-            weight.data = weight.data.to(torch.promote_types(weight.dtype, torch.float32))  # in 16 bits, Adam's small steps would be none
+        for name, (holder, latent) in zip(names, self._pairs(), strict=True):
+            latent.data = holder.latent(held.plain.get_parameter(name))  # a parametrization keeps the type of the weight
         for name, value in (("price", 0.0), ("level", 0.0), ("overhead", 0.0), ("size", 1.0)):
             self.register_buffer(name, torch.tensor(value))
 
@@ -40,14 +40,15 @@ class Pressed(nn.Module):
 
     def cost(self) -> Tensor:
         """Estimated bytes, with a gradient."""
-        return self.rate.cost([latent.latent(weight) for latent, weight in self._pairs()], [latent.context for latent, _ in self._pairs()])
+        pairs = list(self._pairs())
+        return self.rate.cost([latent * holder.kept for holder, latent in pairs], [holder.context for holder, _ in pairs])
 
     def refit(self) -> float:
         """Learn anew what integers cost; returns the estimate of the coded integers in bytes."""
-        integers = [latent.integers(weight) for latent, weight in self._pairs()]
+        integers = [holder.integers(latent) for holder, latent in self._pairs()]
         classes = [Rate.classes(own) for own in integers]
-        for (latent, _), own in zip(self._pairs(), classes, strict=True):
-            latent.context.copy_(own)
+        for (holder, _), own in zip(self._pairs(), classes, strict=True):
+            holder.context.copy_(own)
         return self.rate.fit(classes, integers)
 
     def weigh(self) -> float:
@@ -65,19 +66,24 @@ class Pressed(nn.Module):
         self.weigh()
         self.level.fill_(schedule.level(float(self.level), float(self.size), progress))
         self.price.fill_(schedule.price(float(self.level), float(self.size), progress))
+        self.widen(schedule.dead_zone(self.dead_zone(), float(self.size), progress))
 
     def widen(self, dead_zone: float) -> None:
         """Let every latent below `dead_zone` steps be a zero."""
-        for latent, _ in self._pairs():
-            latent.dead_zone = dead_zone
+        for holder, _ in self._pairs():
+            holder.dead_zone.fill_(dead_zone)
+
+    def dead_zone(self) -> float:
+        """In steps; the same everywhere."""
+        return float(next(self._pairs())[0].dead_zone)
 
     def largest(self) -> float:
         """The greatest latent, in steps."""
-        return max(float(latent.latent(weight).detach().abs().max()) for latent, weight in self._pairs())
+        return max(float((latent * holder.kept).detach().abs().max()) for holder, latent in self._pairs())
 
     def _pairs(self) -> Iterator[tuple[Latent, Tensor]]:
-        """What holds each pressed weight, and the parameter that trains in it."""
+        """What holds each pressed weight, and the latent that trains in it."""
         for name in self._names:
-            holder, weight = self._held.holder(name)
+            holder, latent = self._held.holder(name)
             assert isinstance(holder, Latent)
-            yield holder, weight
+            yield holder, latent

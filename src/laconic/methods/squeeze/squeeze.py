@@ -1,13 +1,14 @@
 """Train for size: rate as a term of the loss, with pruning as the case in which an integer becomes zero.
 
-    L = H(y, f(x; ŵ)) + κ · τ² · KL(f₀(x) ‖ f(x; ŵ); τ) + λ · R(v / s) / target,    ŵ = s · round(v / s)
+    L = H(y, f(x; ŵ)) + κ · τ² · KL(f₀(x) ‖ f(x; ŵ); τ) + λ · R(u) / target,    ŵ = s · round(u)
 
-v and s of every tensor train (latent.py), R is what the coder would about charge for the integers (rate.py), f₀ is the model as it came,
-and λ is steered so that the size arrives at the target while there is training left to settle in (steering.py). It is the entropy-penalised
+u and s of every tensor train (latent.py), R is what the coder would about charge for the integers (rate.py), f₀ is the model as it came,
+and λ is steered so that the size arrives at the target while there is training left to settle in (steering.py). There, the dead zone
+around zero is widened by as much as the size is still off, and the network trains with it. It is the entropy-penalised
 reparameterisation of Oktay et al. 2020 ("Scalable Model Compression by Entropy Penalized Reparameterization") with rounding in place of
 noise, steps in place of a learned decoder, and a probability model that sees the neighbours of a weight, as the coder does.
 
-If the file is still larger than the target at the end, the dead zone around zero is widened until it fits.
+If the file is still larger than the target at the end, the dead zone is widened until it fits.
 """
 
 import copy
@@ -24,7 +25,7 @@ from laconic.base.errors import BudgetError, RecipeError
 from laconic.codec import entropy
 from laconic.forms import Grid, Masked
 from laconic.graph.network import Network
-from laconic.methods.squeeze.latent import ROUNDING, Latent
+from laconic.methods.squeeze.latent import Latent
 from laconic.methods.squeeze.pressed import Pressed
 from laconic.methods.squeeze.steering import Schedule, gain_of
 from laconic.methods.step import Context, Plan, Step
@@ -47,6 +48,7 @@ class Squeeze(Training, Step):
     Args:
         bytes: of the weights-only file. Say this or `bits`.
         bits: coded bits a parameter, instead.
+        lr: in steps of each tensor's grid.
         weight: κ, of the original's soft targets beside the labels' term of weight 1; 0 leaves the original out.
         temperature: τ, softens both outputs.
         ramp: share of the training after which the size is to be reached.
@@ -55,7 +57,7 @@ class Squeeze(Training, Step):
     squeeze: {epochs: 30, bytes: 1500}
     """
 
-    lr: float = 0.001
+    lr: float = 0.02
     optimizer: Literal["sgd", "adam"] = "adam"
     warmup: float = 0.01
     bytes: int | None = None
@@ -168,10 +170,10 @@ def _within(network: Network, held: Held, pressed: Pressed, target: float, conte
         pressed.widen(dead_zone)
         return network.released(held)
 
-    found = at(ROUNDING)
+    narrow, wide = pressed.dead_zone(), pressed.largest() + 1
+    found = at(narrow)
     if context.price(found) <= target:
         return found
-    narrow, wide = ROUNDING, pressed.largest() + 1
     for _ in range(HALVINGS):
         middle = math.sqrt(narrow * wide)  # a bias may be a thousand steps, and the dead zone that is wanted hardly more than half of one
         narrow, wide = (narrow, middle) if context.price(at(middle)) <= target else (middle, wide)

@@ -11,6 +11,8 @@ START, LOWEST, HIGHEST = 0.1, 1e-5, 3.0  # START: of the loss, at the size that 
 GAIN, TRAVEL = 0.005, 8.0  # how much ln λ creeps at most, in a step of training; how much in a whole training if it must
 SLOPE = 4.0  # by how much more it creeps the further off the size is
 KICK, MOST = 8.0, 1.5  # ln λ is raised at once by so many times ln(size / wanted), by that at most
+WIDER, SHARP = 0.01, 50.0  # how much the dead zone grows or shrinks at most at a time, in steps; from a fiftieth off on, it does
+DEAD_ZONES = 0.5, 0.9  # in steps; the first is plain rounding
 BELOW = 0.99  # of the target is aimed at: what the estimate misses would otherwise miss the target as well
 
 
@@ -49,6 +51,12 @@ class Schedule:
     def price(self, level: float, bytes_now: float, progress: float) -> float:
         """λ, given its level."""
         return level * math.exp(_between(KICK * self._off(bytes_now, progress), -MOST, MOST))
+
+    def dead_zone(self, dead_zone: float, bytes_now: float, progress: float) -> float:
+        """How wide the dead zone becomes, in steps; as it was where the size is still to fall."""
+        if progress < self.ramp:
+            return dead_zone
+        return _between(dead_zone + WIDER * _between(SHARP * self._off(bytes_now, progress), -1, 1), *DEAD_ZONES)
 
     def _off(self, bytes_now: float, progress: float) -> float:
         return math.log(bytes_now / self.wanted(progress))
