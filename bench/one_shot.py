@@ -18,6 +18,7 @@ import csv
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,23 +45,33 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     whole = load_data(options.data, sample_shape=(3, 32, 32), mean=MEAN, std=STD)
-    rows = _known(options.results / "one_shot.json")
-    for network, drop in ((network, drop) for network in options.networks for drop in options.drops):
+    data = whole.for_checkpoint()
+    splits = {"the choice half": data.validation, "the verdict half": data.test, "all 10 000": whole.test}
+
+    def row(network: str, drop: float) -> Row:
+        model = load_weights(build_model(f"zoo:{network}"), options.weights / CHECKPOINTS[network]).eval()
+        return press(network, drop, model, data, splits)
+
+    table(row, options.networks, options.drops, options.results / "one_shot")
+
+
+def table(row: Callable[[str, float], Row], networks: Iterable[str], drops: Sequence[float], at: Path) -> None:
+    """All rows; those in the results are not made again, and each is kept as soon as it is there."""
+    rows = _known(at.with_suffix(".json"))
+    for network, drop in ((network, drop) for network in networks for drop in drops):
         if not any((row["network"], row["drop"]) == (network, drop) for row in rows):
-            rows.append(press(network, drop, options.weights, whole))
-            _write(options.results, sorted(rows, key=lambda row: (row["network"], row["drop"])))
-    print((options.results / "one_shot.csv").read_text(encoding="utf-8"))
+            rows.append(row(network, drop))
+            _write(at, sorted(rows, key=lambda row: (row["network"], row["drop"])))
+    print(at.with_suffix(".csv").read_text(encoding="utf-8"))
 
 
-def press(network: str, drop: float, weights: Path, whole: Data) -> Row:
-    """Fold, put on grids, save, load again, judge."""
-    data, model = whole.for_checkpoint(), load_weights(build_model(f"zoo:{network}"), weights / CHECKPOINTS[network]).eval()
+def press(network: str, drop: float, model: nn.Module, data: Data, splits: Mapping[str, Split]) -> Row:
+    """Fold, put on grids, save, load again, judge on these splits."""
     result = compress(model, data, [Fold(), Quantize(drop=drop)], name=network, progress=_show)
     with tempfile.TemporaryDirectory() as folder:
         path = result.save(Path(folder) / "small.lac", weights_only=True)
         size, loaded = path.stat().st_size, load_into(model, path)
-    halves = {"the choice half": data.validation, "the verdict half": data.test, "all 10 000": whole.test}
-    scores = {name: (_accuracy(model, split, data), _accuracy(loaded, split, data)) for name, split in halves.items()}
+    scores = {name: (_accuracy(model, split, data), _accuracy(loaded, split, data)) for name, split in splits.items()}
     return {
         "network": network,
         "drop": drop,
@@ -80,12 +91,12 @@ def _known(path: Path) -> list[Row]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def _write(folder: Path, rows: list[Row]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "one_shot.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    halves = list(rows[0]["top-1 before, after"])
-    head = ["network", "allowed drop", "weights-only bytes", "× NNCodec", *(f"top-1 % on {half}" for half in halves), "seconds"]
-    with (folder / "one_shot.csv").open("w", newline="", encoding="utf-8") as file:
+def _write(at: Path, rows: list[Row]) -> None:
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.with_suffix(".json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    splits = list(rows[0]["top-1 before, after"])
+    head = ["network", "allowed drop", "weights-only bytes", "× NNCodec", *(f"top-1 % on {split}" for split in splits), "seconds"]
+    with at.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([head, *map(_cells, rows)])
 
 

@@ -56,7 +56,7 @@ CASES = {
     "lenet5-1500": Case("lenet5", ("squeeze: {epochs: 60, shift: 1, bytes: 1500}",), "1 520 bytes at 0.96 %"),
     "resnet20": Case(
         "resnet20",
-        ("fold", "quantize: {bytes: 38500}", "squeeze: {epochs: 6, lr: 0.0003, shift: 4, flip: true, ramp: 0.3, bytes: 36800}"),
+        ("fold", "quantize: {bytes: 48500}", "squeeze: {epochs: 8, lr: 0.005, batch: 64, shift: 4, flip: true, ramp: 0.1, bytes: 50000}"),
         "111 813 bytes at -0.5 points (NNCodec)",
     ),
 }

@@ -42,6 +42,16 @@ def test_gradients_pass_the_rounding_and_those_of_the_step_see_whole_numbers() -
     assert float(holder.stretch.grad) == pytest.approx(STRETCH * 0.5 * (10 * 1 + 100 * -2), rel=1e-5)
 
 
+def test_where_steps_are_very_fine_the_latent_counts_many_at_once() -> None:
+    fine, weight = Latent(0.001, torch.ones(2, dtype=torch.bool), grain=100.0), torch.tensor([0.2, -0.5])
+    latent = fine.latent(weight).requires_grad_()
+    assert latent.tolist() == pytest.approx([2.0, -5.0], rel=0.01)
+    assert fine.integers(latent).tolist() == pytest.approx([200, -500], rel=0.01)
+    fine(latent).sum().backward()
+    assert latent.grad is not None
+    assert latent.grad.tolist() == pytest.approx([0.1, 0.1], rel=0.01)
+
+
 def test_the_step_follows_in_per_cents() -> None:
     holder = latent_of(0.5, 1)
     with torch.no_grad():

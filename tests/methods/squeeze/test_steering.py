@@ -17,8 +17,11 @@ def test_the_schedule_falls_by_equal_shares_and_is_held_after_the_ramp() -> None
     assert sizes[4:] == pytest.approx([BELOW * 1_000] * 3)
 
 
-def test_a_target_above_the_start_asks_for_nothing() -> None:
-    assert Schedule(start=1_000, target=5_000, ramp=0.5).wanted(1.0) == 1_000
+def test_a_target_above_the_start_lets_the_size_grow() -> None:
+    schedule = Schedule(start=1_000, target=5_000, ramp=0.5)
+    assert schedule.wanted(0.0) == 1_000
+    assert schedule.wanted(1.0) == pytest.approx(BELOW * 5_000)
+    assert schedule.dead_zone(DEAD_ZONES[0], 4_000, 1.0) == DEAD_ZONES[0]
 
 
 def test_too_large_makes_bytes_dearer_and_too_small_cheaper_within_limits() -> None:

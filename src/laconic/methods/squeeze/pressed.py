@@ -41,7 +41,7 @@ class Pressed(nn.Module):
     def cost(self) -> Tensor:
         """Estimated bytes, with a gradient."""
         pairs = list(self._pairs())
-        return self.rate.cost([latent * holder.kept for holder, latent in pairs], [holder.context for holder, _ in pairs])
+        return self.rate.cost([holder.steps(latent) for holder, latent in pairs], [holder.context for holder, _ in pairs])
 
     def refit(self) -> float:
         """Learn anew what integers cost; returns the estimate of the coded integers in bytes."""
@@ -79,7 +79,7 @@ class Pressed(nn.Module):
 
     def largest(self) -> float:
         """The greatest latent, in steps."""
-        return max(float((latent * holder.kept).detach().abs().max()) for holder, latent in self._pairs())
+        return max(float(holder.steps(latent).detach().abs().max()) for holder, latent in self._pairs())
 
     def _pairs(self) -> Iterator[tuple[Latent, Tensor]]:
         """What holds each pressed weight, and the latent that trains in it."""

@@ -38,6 +38,7 @@ from laconic.train.soft_targets import soft_targets
 
 COARSENESS = 0.6  # steps to start from, in standard deviations
 REFIT_EVERY, REFITS = 20, 50  # steps between two refits of the rate's table and of λ; at least so many in a whole training
+GRAIN = 0.2  # of a typical weight: as much as that is learnt at the least where the learning rate says 1
 HALVINGS = 14  # of the interval in which the dead zone is searched
 
 
@@ -160,7 +161,8 @@ def _first_step(network: Network, name: str) -> float:
 def _latent(network: Network, name: str, step: float) -> Latent:
     form = network.form(name)
     kept = form.mask if isinstance(form, Masked) else np.ones(form.shape, bool)
-    return Latent(step, to_torch(kept), network.module.get_parameter(name).dtype)
+    size = float(np.sqrt(np.mean(np.square(form.array().astype(np.float64)))))
+    return Latent(step, to_torch(kept), network.module.get_parameter(name).dtype, grain=max(GRAIN * size / step, 1.0))
 
 
 def _within(network: Network, held: Held, pressed: Pressed, target: float, context: Context) -> Network:

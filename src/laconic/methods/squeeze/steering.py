@@ -38,7 +38,7 @@ class Schedule:
     def wanted(self, progress: float) -> float:
         """Bytes, after this share of the training."""
         target = BELOW * self.target
-        return self.start * (min(target / self.start, 1.0)) ** min(progress / self.ramp, 1.0)
+        return self.start * (target / self.start) ** min(progress / self.ramp, 1.0)
 
     def first(self) -> float:
         """λ for the first steps."""
