@@ -25,8 +25,23 @@ def test_latencies_come_greatest_first(cli: Any) -> None:
 
 def test_the_table_has_a_line_a_layer_and_the_whole(cli: Any) -> None:
     lines = cli("profile", "zoo:lenet5").out.replace("\u202f", " ").splitlines()
-    assert [line.split()[0] for line in lines[:6]] == ["layer", "conv1", "conv2", "fc1", "fc2", "whole"]
+    assert [line.split()[0] for line in lines[:7]] == ["layer", "conv1", "conv2", "fc1", "fc2", "between", "whole"]
     assert "431 080 parameters, 2 293 000 MACs" in "\n".join(lines)
+
+
+def test_zeros_are_counted_where_there_are_data(cli: Any) -> None:
+    plain, counted = cli("profile", "zoo:lenet5", "--json").json(), cli("profile", "zoo:lenet5", "--data", "digits", "--json").json()
+    assert plain["effective_macs"] is None
+    assert 0 < counted["effective_macs"] <= counted["macs"]
+    assert 0 < counted["layers"][3]["input_density"] < 1
+    assert "not by zero" in cli("profile", "zoo:lenet5", "--data", "digits").out
+
+
+def test_several_batches_make_a_line_each(cli: Any) -> None:
+    lines = cli("profile", "zoo:lenet5", "--batch", "1,4").out.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["batch", "1", "4"]
+    assert [one["batch"] for one in cli("profile", "zoo:lenet5", "--batch", "1,4", "--json").json()["batches"]] == [1, 4]
+    assert "--batch 1,8,32" in cli("profile", "zoo:lenet5", "--batch", "0").err
 
 
 def test_a_shape_must_be_said_where_only_the_builder_knows(cli: Any, desk: Any) -> None:

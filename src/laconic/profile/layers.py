@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from laconic.base.measures import Measure
+from laconic.profile.roofline import Roofline
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,9 @@ class LayerProfile:
         bytes_in: bytes of all tensors that entered.
         bytes_out: bytes of all tensors that left.
         calls: how often the forward pass went through it; 0 for an unused layer, or one whose weights its parent uses directly.
+        weight_bytes: bytes of the parameters that one call reads.
+        weight_density: share of its weights that are not zero.
+        input_density: share of the values that enter it that are not zero; `None` where no samples were given.
         latency: ms, all its calls together; `None` when only counted.
     """
 
@@ -34,7 +39,25 @@ class LayerProfile:
     bytes_in: int
     bytes_out: int
     calls: int
+    weight_bytes: int = 0
+    weight_density: float = 1.0
+    input_density: float | None = None
     latency: Measure | None = None
+
+    @property
+    def effective_macs(self) -> int | None:
+        """MACs of which neither factor is zero, were zeros spread evenly: weight density × input density × MACs (Han et al. 2015)."""
+        return None if self.input_density is None else round(self.macs * self.weight_density * self.input_density)
+
+    @property
+    def moved_bytes(self) -> int:
+        """What has to come from memory or go there when nothing is in a cache: inputs, outputs, and the parameters at each call."""
+        return self.bytes_in + self.bytes_out + self.calls * self.weight_bytes
+
+    @property
+    def intensity(self) -> float:
+        """Operations (two a MAC) for each byte that moves; 0 where nothing is multiplied."""
+        return 2 * self.macs / self.moved_bytes if self.moved_bytes else 0.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +82,12 @@ class Profile:
         outside_macs: multiply-adds that the model's own code does beside its layers (attention's products, `F.conv2d`), as
             torch's FlopCounterMode sees them; not in `macs`.
         activation_bytes: bytes that the layers put out.
+        peak_bytes: most bytes of activations that are alive at once, the sample included, as torch's eager mode runs the model.
+        peak_layer: the layer at work then; empty where it is the model's own code.
         latency: ms of the whole forward pass, measured on the whole and not summed; `None` when only counted.
+        between: ms of the forward pass outside of all layers: the model's own code, such as additions and `F.relu`.
+        energy: mJ of the forward pass; estimated where the processor has no counter to read. `None` when only counted.
+        roofline: this machine's ceilings; `None` when only counted.
         conv: the convolutions' share.
         fc: the fully-connected layers' share.
         unknown: names of parameter-holding modules whose MACs this profiler has no formula for: `macs` leaves them out.
@@ -72,28 +100,53 @@ class Profile:
     macs: int
     outside_macs: int
     activation_bytes: int
+    peak_bytes: int
+    peak_layer: str
     latency: Measure | None
+    between: Measure | None
+    energy: Measure | None
+    roofline: Roofline | None
     conv: Share
     fc: Share
     unknown: tuple[str, ...]
 
-    def rows(self) -> list[dict[str, str | int | float]]:
-        """One row (column → value) per layer, for tables; latency in ms."""
-        return [_row(layer) for layer in self.layers]
+    @property
+    def effective_macs(self) -> int | None:
+        """Of all layers; `None` where no samples were given."""
+        known = [layer.effective_macs for layer in self.layers if layer.macs]
+        return None if None in known else sum(macs for macs in known if macs is not None)
 
+    @property
+    def summed(self) -> float | None:
+        """ms of all layers and of what is between them: close to `latency`, or the clock is not to be trusted."""
+        return None if self.between is None else _milliseconds(self.layers) + self.between.value
 
-def _row(layer: LayerProfile) -> dict[str, str | int | float]:
-    row: dict[str, str | int | float] = {
-        "layer": layer.name,
-        "kind": layer.kind,
-        "input": _sides(layer.input_shape),
-        "output": _sides(layer.output_shape),
-        "params": layer.params,
-        "MACs": layer.macs,
-        "bytes in": layer.bytes_in,
-        "bytes out": layer.bytes_out,
-    }
-    return row if layer.latency is None else {**row, "ms": layer.latency.value}
+    def efficiency(self, layer: LayerProfile) -> float | None:
+        """Share of what the roofline allows the layer that it reaches, in per cent; `None` where nothing is multiplied or timed."""
+        if self.roofline is None or layer.latency is None or not layer.macs or not layer.latency.value:
+            return None
+        reached = 2 * layer.macs / layer.latency.value / 1e6
+        return 100 * reached / self.roofline.attainable(layer.intensity)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row (column → value) per layer, for tables; latency in ms. What was not measured is not in it."""
+        return [{name: value for name, value in self._row(layer).items() if value is not None} for layer in self.layers]
+
+    def _row(self, layer: LayerProfile) -> dict[str, Any]:
+        return {
+            "layer": layer.name,
+            "kind": layer.kind,
+            "input": _sides(layer.input_shape),
+            "output": _sides(layer.output_shape),
+            "params": layer.params,
+            "MACs": layer.macs,
+            "effective MACs": layer.effective_macs,
+            "bytes in": layer.bytes_in,
+            "bytes out": layer.bytes_out,
+            "FLOP a byte": round(layer.intensity, 2),
+            "ms": layer.latency.value if layer.latency else None,
+            "% of the roofline": self.efficiency(layer),
+        }
 
 
 def _sides(shape: tuple[int, ...]) -> str:

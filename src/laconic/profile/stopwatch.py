@@ -1,7 +1,8 @@
 """Wall clock of a model and of its layers, on one torch thread."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -25,46 +26,79 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def whole_latency(model: nn.Module, sample: Tensor, repeats: int) -> Measure:
-    """Milliseconds of one forward pass, without any hook in the way."""
-    return timing(_passes(model, sample, repeats), "ms", "forward pass of the whole model, CPU, one thread")
+@dataclass(frozen=True)
+class Latencies:
+    """Milliseconds of a forward pass, and where they go.
+
+    Args:
+        whole: without any hook in the way.
+        layers: of each layer by its name, all its calls together.
+        between: of a pass outside of all layers.
+    """
+
+    whole: Measure
+    layers: Mapping[str, Measure]
+    between: Measure
 
 
-def layer_latencies(model: nn.Module, sample: Tensor, found: list[Part], repeats: int) -> dict[str, Measure]:
-    """Milliseconds that each layer takes in one forward pass, all its calls together, by its name."""
-    spent: dict[str, list[float]] = {}
-    handles = [handle for part in found if part.is_layer for handle in _time(part, spent)]
-    try:
-        for _ in range(WARM_UP + repeats):
-            for passes in spent.values():
-                passes.append(0.0)
-            model(sample)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {
-        name: timing(passes[-repeats:], "ms", "all calls of the layer in one forward pass, CPU, one thread")
-        for name, passes in spent.items()
-    }
-
-
-def _passes(model: nn.Module, sample: Tensor, repeats: int) -> list[float]:
-    spent = []
+def latencies(model: nn.Module, sample: Tensor, found: Sequence[Part], repeats: int) -> Latencies:
+    """Passes with a watch on every layer and passes without any, in turn, so that both see the same machine."""
+    watch = _Watch()
+    whole, watched = [], []
     for _ in range(WARM_UP + repeats):
-        start = perf_counter()
-        model(sample)
-        spent.append(1000 * (perf_counter() - start))
-    return spent[WARM_UP:]
+        whole.append(_pass(model, sample))
+        with watch.on([part for part in found if part.is_layer]):
+            watched.append(_pass(model, sample))
+    between = [total - sum(spent[at] for spent in watch.spent.values()) for at, total in enumerate(watched)]
+    return Latencies(
+        timing(whole[WARM_UP:], "ms", "forward pass of the whole model, CPU, one thread"),
+        {
+            name: timing(spent[WARM_UP:], "ms", "all calls of the layer in one forward pass, CPU, one thread")
+            for name, spent in watch.spent.items()
+        },
+        timing(between[WARM_UP:], "ms", "forward pass outside of all layers, CPU, one thread"),
+    )
 
 
-def _time(part: Part, spent: dict[str, list[float]]) -> tuple[Any, Any]:
-    starts: list[float] = []
+def _pass(model: nn.Module, sample: Tensor) -> float:
+    start = perf_counter()
+    model(sample)
+    return 1000 * (perf_counter() - start)
 
-    def enter(module: nn.Module, args: Any) -> None:
-        starts.append(perf_counter())
 
-    def leave(module: nn.Module, args: Any, output: Any) -> None:
-        passes = spent.setdefault(part.name, [0.0])
-        passes[-1] += 1000 * (perf_counter() - starts.pop())
+class _Watch:
+    """Layer → ms of each pass so far. A layer within a layer (one that its parent runs) counts as the parent's."""
 
-    return part.module.register_forward_pre_hook(enter), part.module.register_forward_hook(leave)
+    def __init__(self) -> None:
+        self.spent: dict[str, list[float]] = {}
+        self._passes = 0
+        self._starts: list[float] = []
+
+    @contextlib.contextmanager
+    def on(self, layers: Sequence[Part]) -> Iterator[None]:
+        """Watch one pass."""
+        self._passes += 1
+        handles = [handle for part in layers for handle in self._hooks(part.name, part.module)]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            for passes in self.spent.values():
+                self._fill(passes)
+
+    def _fill(self, passes: list[float]) -> None:
+        passes += [0.0] * (self._passes - len(passes))
+
+    def _hooks(self, name: str, module: nn.Module) -> tuple[Any, Any]:
+        def enter(module: nn.Module, args: Any) -> None:
+            self._starts.append(perf_counter())
+
+        def leave(module: nn.Module, args: Any, output: Any) -> None:
+            spent = 1000 * (perf_counter() - self._starts.pop())
+            passes = self.spent.setdefault(name, [])
+            self._fill(passes)
+            if not self._starts:
+                passes[-1] += spent
+
+        return module.register_forward_pre_hook(enter), module.register_forward_hook(leave)

@@ -1,17 +1,25 @@
-"""`laconic profile`: where a model's parameters, multiplications and milliseconds are."""
+"""`laconic profile`: where a model's parameters, multiplications, bytes, milliseconds and joules are."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from laconic.cli.options import Input, Json, Model, read_shape
+from laconic.base.errors import UsageError
+from laconic.cli.options import Input, Json, Mean, Model, Std, Weights, read_sample
 from laconic.cli.terminal import grouped, show, show_json, sides, table, verdict
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from laconic.cli.options import Sample
     from laconic.profile import LayerProfile, Profile, Share
+
+SAMPLES = 64  # of the data, to count zeros in
+MIB = 1 << 20
 
 
 class Order(StrEnum):
@@ -19,60 +27,166 @@ class Order(StrEnum):
 
     PARAMS = "params"
     MACS = "macs"
+    BYTES = "bytes"
+    INTENSITY = "intensity"
     LATENCY = "latency"
 
 
 Sort = Annotated[Order | None, typer.Option("--sort", help="Greatest first; without it, in the order in which they run.")]
-Batch = Annotated[int, typer.Option(min=1, help="Samples in the batch.")]
+Batch = Annotated[str, typer.Option(metavar="N[,N…]", help="Samples in the batch; with several, a line for each.")]
+DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help="To count how many activations are zero.")]
 
 
-def profile(model: Model, shape: Input = None, batch: Batch = 1, sort: Sort = None, as_json: Json = False) -> None:
-    """Count a model's parameters, MACs and bytes; time its layers.
+def profile(
+    model: Model,
+    shape: Input = None,
+    weights: Weights = None,
+    data: DataOption = None,
+    mean: Mean = None,
+    std: Std = None,
+    batch: Batch = "1",
+    sort: Sort = None,
+    as_json: Json = False,
+) -> None:
+    """Count a model's parameters, MACs and bytes; time its layers beside what this machine can do.
 
     Latency is measured in evaluation mode on one thread. MACs and bytes are for the whole batch.
     """
     from laconic.cli.opening import needed_shape
     from laconic.cli.progress import at_work
     from laconic.profile import profile as measure
+    from laconic.zoo.checkpoint import load_weights
     from laconic.zoo.reference import build_model
 
-    said = read_shape(shape)
+    said, batches = read_sample(shape, mean, std), read_batches(batch)
     with at_work() as progress:
-        network = build_model(model, sample_shape=said)
-        sample = needed_shape(model, said)
-        progress("profile", 0.0, f"{model} on {batch} × {sides(sample)}")
-        found = measure(network, sample, batch=batch)
-    layers = list(found.layers) if sort is None else sorted(found.layers, key=lambda layer: _cost(layer, sort), reverse=True)
+        network = build_model(model, sample_shape=said.shape)
+        network = network if weights is None else load_weights(network, weights)
+        sample = needed_shape(model, said.shape)
+        inputs = None if data is None else _inputs(data, model, said)
+        found: list[Profile] = []
+        for samples in batches:
+            progress("profile", len(found) / len(batches), f"{model} on {samples} × {sides(sample)}")
+            found.append(measure(network, sample, batch=samples, samples=inputs))
     if as_json:
-        show_json(asdict(found) | {"model": model, "layers": [asdict(layer) for layer in layers]})
+        show_json(_json(model, found, sort))
     else:
-        show(_table(layers, found), "", verdict(_sentence(model, found)), *_notes(found))
+        show(*([_by_batch(found)] if len(found) > 1 else _one(model, found[0], sort)))
+
+
+def read_batches(word: str) -> tuple[int, ...]:
+    """Whole numbers from 1 with commas between them.
+
+    Raises:
+        UsageError: something else.
+
+    >>> read_batches("1,32")
+    (1, 32)
+    """
+    words = word.split(",")
+    if not all(size.isascii() and size.isdigit() and int(size) > 0 for size in words):
+        raise UsageError(f"{word!r} is no batch size", where="--batch", hint="a whole number from 1, or several: --batch 1,8,32")
+    return tuple(map(int, words))
+
+
+def _inputs(data: str, model: str, said: "Sample") -> "np.ndarray":
+    """A few of the validation split's samples, as the network takes them."""
+    from laconic.cli.opening import open_data
+
+    opened = open_data(data, model, said, checkpoint=False)
+    return opened.preprocessing.apply(opened.validation.inputs[:SAMPLES])
+
+
+def _one(model: str, found: "Profile", sort: Order | None) -> list[Any]:
+    return [_table(_sorted(found, sort), found), "", verdict(_sentence(model, found)), *_notes(found)]
+
+
+def _sorted(found: "Profile", order: Order | None) -> list["LayerProfile"]:
+    return list(found.layers) if order is None else sorted(found.layers, key=lambda layer: _cost(layer, order), reverse=True)
 
 
 def _cost(layer: "LayerProfile", order: Order) -> float:
-    return {Order.PARAMS: layer.params, Order.MACS: layer.macs, Order.LATENCY: _milliseconds(layer)}[order]
+    match order:
+        case Order.PARAMS:
+            return layer.params
+        case Order.MACS:
+            return layer.macs
+        case Order.BYTES:
+            return layer.moved_bytes
+        case Order.INTENSITY:
+            return layer.intensity
+        case Order.LATENCY:
+            return _milliseconds(layer)
 
 
 def _milliseconds(layer: "LayerProfile") -> float:
     return layer.latency.value if layer.latency else 0.0
 
 
-def _table(layers: list["LayerProfile"], found: "Profile") -> Table:
+def _json(model: str, found: Sequence["Profile"], sort: Order | None) -> dict[str, Any]:
+    """The first batch's profile; where there are more, all of them as well."""
+    whole = [
+        asdict(one)
+        | {
+            "model": model,
+            "layers": [_layer_json(layer, one) for layer in _sorted(one, sort)],
+            "effective_macs": one.effective_macs,
+            "summed_ms": one.summed,
+        }
+        for one in found
+    ]
+    return whole[0] | ({"batches": whole} if len(whole) > 1 else {})
+
+
+def _layer_json(layer: "LayerProfile", found: "Profile") -> dict[str, Any]:
+    derived = {"effective_macs": layer.effective_macs, "moved_bytes": layer.moved_bytes, "intensity": layer.intensity}
+    return asdict(layer) | derived | {"roofline_percent": found.efficiency(layer)}
+
+
+def _table(layers: Sequence["LayerProfile"], found: "Profile") -> Table:
+    counted = found.effective_macs is not None
+    rows = [_row(layer, found, counted) for layer in layers]
+    if found.between:
+        rows.append(("between layers", *[""] * (7 if counted else 6), f"{found.between.value:.3f}", ""))
+    whole = found.latency.value if found.latency else 0.0
+    effective = (grouped(found.effective_macs or 0),) if counted else ()
+    moved = sum(layer.moved_bytes for layer in layers)
+    total = ("whole", "", "", grouped(found.params), grouped(found.macs), *effective, grouped(moved), "", f"{whole:.3f}", "")
+    headings = ("kind", "output", "params", "MACs", *(("not by zero",) if counted else ()), "bytes moved", "FLOP/B", "ms", "of roof")
+    return table("layer", *headings, rows=[*rows, total], words=2)
+
+
+def _row(layer: "LayerProfile", found: "Profile", counted: bool) -> tuple[str, ...]:
+    efficiency = found.efficiency(layer)
+    return (
+        layer.name,
+        layer.kind,
+        sides(layer.output_shape[1:]) if layer.output_shape else "",
+        grouped(layer.params),
+        grouped(layer.macs),
+        *((grouped(layer.effective_macs or 0),) if counted else ()),
+        grouped(layer.moved_bytes),
+        f"{layer.intensity:.1f}" if layer.macs else "",
+        f"{_milliseconds(layer):.3f}",
+        "" if efficiency is None else f"{efficiency:.0f} %",
+    )
+
+
+def _by_batch(found: Sequence["Profile"]) -> Table:
     rows = [
         (
-            layer.name,
-            layer.kind,
-            sides(layer.output_shape[1:]) if layer.output_shape else "",
-            grouped(layer.params),
-            grouped(layer.macs),
-            grouped(layer.bytes_out),
-            f"{_milliseconds(layer):.3f}",
+            str(one.batch),
+            f"{one.latency.value:.3f}" if one.latency else "",
+            f"{one.latency.value / one.batch:.3f}" if one.latency else "",
+            f"{one.conv.time or 0:.0f} %",
+            f"{one.fc.time or 0:.0f} %",
+            f"{2 * one.macs / sum(layer.moved_bytes for layer in one.layers):.1f}",
+            f"{one.peak_bytes / MIB:.2f}",
+            f"{one.energy.value / one.batch:.3g}" if one.energy else "",
         )
-        for layer in layers
+        for one in found
     ]
-    whole = found.latency.value if found.latency else 0.0
-    total = ("whole", "", "", grouped(found.params), grouped(found.macs), grouped(found.activation_bytes), f"{whole:.3f}")
-    return table("layer", "kind", "output", "params", "MACs", "bytes out", "ms", rows=[*rows, total], words=2)
+    return table("batch", "ms", "ms a sample", "conv", "fc", "FLOP/B", "peak MiB", "mJ a sample", rows=rows)
 
 
 def _sentence(model: str, found: "Profile") -> str:
@@ -83,6 +197,14 @@ def _sentence(model: str, found: "Profile") -> str:
 
 def _notes(found: "Profile") -> list[str]:
     notes = [f"Convolutions take {_share(found.conv)}; fully connected layers take {_share(found.fc)}."]
+    at = f", when {found.peak_layer} runs" if found.peak_layer else ""
+    notes += [f"At most {grouped(found.peak_bytes)} bytes of activations are alive at once{at}."]
+    if found.roofline:
+        ridge = f"; a layer of fewer than {found.roofline.ridge:.0f} FLOP a byte waits for memory"
+        notes += [f"This machine multiplies at {found.roofline.compute} and copies at {found.roofline.bandwidth}{ridge}."]
+    if any((found.efficiency(layer) or 0) > 100 for layer in found.layers):
+        notes += ["Above 100 % of the roof, what moved came from a cache and not from memory."]
+    notes += [f"A pass takes {found.energy}, {found.energy.how}."] if found.energy else []
     notes += [f"{grouped(found.outside_macs)} more MACs are done outside of layers, by the model's own code."] if found.outside_macs else []
     notes += [f"No formula for the MACs of {', '.join(found.unknown)}: they are left out."] if found.unknown else []
     return notes

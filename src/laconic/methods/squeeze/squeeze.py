@@ -103,13 +103,14 @@ class Squeeze(Training, Step):
         target = self._target(network)
         steps = self.epochs * steps_an_epoch(len(context.data.train), self.batch)
         every = max(min(REFIT_EVERY, steps // REFITS), 1)
+        _balance(network, held, pressed, context)
         schedule = Schedule(pressed.weigh(), target, self.ramp, gain_of(every, steps))
         pressed.start(schedule)
         for tick in context.train(pressed, self._loss(target, context), self, "squeeze"):
             if (tick.step + 1) % every == 0:
                 pressed.steer(schedule, tick.progress)
             if (tick.step + 1) * self.epochs % tick.steps < self.epochs:  # an epoch's end
-                pressed.overhead.fill_(context.price(network.released(held)) - pressed.refit())
+                _balance(network, held, pressed, context)
             context.progress("squeeze", tick.progress, f"loss {tick.loss:.3f}, about {float(pressed.size):,.0f} bytes")
         return _within(network, held, pressed, target, context)
 
@@ -163,6 +164,11 @@ def _latent(network: Network, name: str, step: float) -> Latent:
     kept = form.mask if isinstance(form, Masked) else np.ones(form.shape, bool)
     size = float(np.sqrt(np.mean(np.square(form.array().astype(np.float64)))))
     return Latent(step, to_torch(kept), network.module.get_parameter(name).dtype, grain=max(GRAIN * size / step, 1.0))
+
+
+def _balance(network: Network, held: Held, pressed: Pressed, context: Context) -> None:
+    """Make the estimate right: all that it does not see, as headers and what the coder does better, is its overhead."""
+    pressed.overhead.fill_(context.price(network.released(held)) - pressed.refit())
 
 
 def _within(network: Network, held: Held, pressed: Pressed, target: float, context: Context) -> Network:
