@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import torch
 from torch import fx, nn
+from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
 from laconic.base.errors import ExportError
@@ -23,12 +24,26 @@ def trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -
     Raises:
         ExportError: the forward pass depends on the data's values.
     """
+    program = exported(model, sample_shape, dtype)
+    return program.graph, held_names(program)
+
+
+def exported(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT, *, free_batch: bool = False) -> ExportedProgram:
+    """One forward pass in evaluation mode, for the example's batch or for any.
+
+    Raises:
+        ExportError: as `trace`.
+    """
     traceable, example = prepared(model, sample_shape, dtype)
     with quiet(), refusing():
-        program = torch.export.export(traceable, (example,))
-    specs = program.graph_signature.input_specs
+        shapes = ({0: torch.export.Dim("batch", min=1)},) if free_batch else None
+        return torch.export.export(traceable, (example,), dynamic_shapes=shapes)
+
+
+def held_names(program: ExportedProgram) -> dict[str, str]:
+    """Placeholder → state-dict name, of parameters and buffers."""
     held = (InputKind.PARAMETER, InputKind.BUFFER)
-    return program.graph, {s.arg.name: s.target for s in specs if s.kind in held and s.target is not None}
+    return {s.arg.name: s.target for s in program.graph_signature.input_specs if s.kind in held and s.target is not None}
 
 
 def prepared(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> tuple[nn.Module, torch.Tensor]:

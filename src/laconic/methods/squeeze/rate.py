@@ -2,8 +2,12 @@
 
 The coder charges little for a zero among zeros. Here each integer is put into one of 24 classes by how large its row, its column and its
 kernel are without it, and a table says what each magnitude costs in each class. The table is the histogram of the integers as they are,
-refitted as training goes on; between two integers the cost is interpolated, which gives a gradient (the rate term of entropy-penalised
-reparameterisation, Oktay et al. 2020, eq. 5, with a model that is adapted instead of trained).
+refitted as training goes on (the rate term of entropy-penalised reparameterisation, Oktay et al. 2020, eq. 5, with a model that is adapted
+instead of trained). Between two integers the cost is interpolated.
+
+Its gradient is the best that a weight can save for each step that it goes towards zero: the steepest chord from where it is to anything
+smaller. The slope to the next integer alone would be none where that integer costs as much, as a 1 does once all small weights are zeros;
+weights then get stuck at 2.
 """
 
 import torch
@@ -25,10 +29,12 @@ class Rate(nn.Module):
     """
 
     bits: Tensor
+    slopes: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("bits", torch.zeros(CLASSES, LARGEST + 1))
+        self.register_buffer("slopes", torch.zeros(CLASSES, LARGEST + 1))
 
     @staticmethod
     @torch.no_grad()
@@ -57,17 +63,19 @@ class Rate(nn.Module):
         bits = -(likely / likely.sum(1, keepdim=True)).log2()
         bits[:, 1:] += 1  # the sign
         self.bits.copy_(bits.cummax(1).values)  # nothing larger is cheaper: a gap in the histogram must not draw weights outwards
+        self.slopes.copy_(_steepest(self.bits))
         return float((seen * self.bits).sum()) / 8
 
     def cost(self, latents: list[Tensor], classes: list[Tensor]) -> Tensor:
-        """Bytes of these real multiples of the steps, interpolated between integers; a scalar."""
-        table = self.bits.reshape(-1)
+        """Bytes of these real multiples of the steps, a scalar; its gradient is that of the steepest chord below."""
+        table, slopes = self.bits.reshape(-1), self.slopes.reshape(-1)
         total = table.new_zeros(())
         for latent, own in zip(latents, classes, strict=True):
-            size = latent.abs().clamp(max=LARGEST - 1e-3)
-            below = size.floor()
+            size = latent.abs()
+            below = size.detach().clamp(max=LARGEST - 1e-3).floor()
             place = own.long() * (LARGEST + 1) + below.long()
-            total = total + torch.lerp(table[place], table[place + 1], (size - below).to(table)).sum()
+            value = torch.lerp(table[place], table[place + 1], (size.detach() - below).clamp(max=1).to(table))
+            total = total + (value + slopes[place + 1] * (size - size.detach())).sum()
         return total / 8
 
 
@@ -76,6 +84,15 @@ def _three(shape: torch.Size) -> tuple[int, int, int]:
     if len(shape) < 2:
         return 1, shape.numel(), 1
     return shape[0], shape[1], shape[2:].numel()
+
+
+def _steepest(bits: Tensor) -> Tensor:
+    """`(classes, magnitudes)`: the most bits a step that each magnitude could save on its way to a smaller one."""
+    slopes = torch.zeros_like(bits)
+    for size in range(1, bits.shape[1]):
+        chords = (bits[:, size : size + 1] - bits[:, :size]) / (size - torch.arange(size, device=bits.device))
+        slopes[:, size] = chords.max(1).values
+    return slopes
 
 
 def _geometric() -> Tensor:
