@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from laconic.profile.memory import tensors
-from laconic.profile.observe import Part
+from laconic.profile.observe import Part, nonzeros
 
 
 def densities(model: nn.Module, samples: Tensor, found: Sequence[Part]) -> dict[str, float]:
@@ -33,7 +33,7 @@ def _count(name: str, counts: dict[str, list[int]]) -> Any:
     def count(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         entered = next(tensors((args, kwargs)))
         tally = counts.setdefault(name, [0, 0])
-        tally[0] += int(entered.count_nonzero())
+        tally[0] += nonzeros(entered)
         tally[1] += entered.numel()
 
     return count

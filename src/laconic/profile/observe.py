@@ -103,11 +103,21 @@ def _held(module: nn.Module) -> dict[int, Tensor]:
     return held
 
 
+def nonzeros(values: Tensor) -> int:
+    """How many values are not zero; of any dtype, also of those in which torch does not count.
+
+    >>> import torch
+    >>> nonzeros(torch.tensor([0.0, 2.0, 0.0]).to(torch.float8_e4m3fn))
+    1
+    """
+    return int((values.float() if values.itemsize == 1 and values.is_floating_point() else values).count_nonzero())
+
+
 def _density(held: Iterable[Tensor]) -> float:
     weights = [value for value in held if value.ndim > 1 and value.numel()]
     if not weights or any(weight.is_meta for weight in weights):
         return 1.0
-    return sum(int(weight.count_nonzero()) for weight in weights) / sum(weight.numel() for weight in weights)
+    return sum(map(nonzeros, weights)) / sum(weight.numel() for weight in weights)
 
 
 def observe(model: nn.Module, sample: Tensor, found: Sequence[Part]) -> Seen:

@@ -48,9 +48,9 @@ def profile(
     sort: Sort = None,
     as_json: Json = False,
 ) -> None:
-    """Count a model's parameters, MACs and bytes; time its layers beside what this machine can do.
+    """Count a model's parameters, MACs and bytes; time its layers.
 
-    Latency is measured in evaluation mode on one thread. MACs and bytes are for the whole batch.
+    The table's bytes are those that a layer moves, its roof is what this machine could do at best with them. Latency is measured in evaluation mode on one thread. MACs and bytes are for the whole batch.
     """
     from laconic.cli.opening import needed_shape
     from laconic.cli.progress import at_work
@@ -147,12 +147,12 @@ def _table(layers: Sequence["LayerProfile"], found: "Profile") -> Table:
     counted = found.effective_macs is not None
     rows = [_row(layer, found, counted) for layer in layers]
     if found.between:
-        rows.append(("between layers", *[""] * (7 if counted else 6), f"{found.between.value:.3f}", ""))
+        rows.append(("between", *[""] * (7 if counted else 6), f"{found.between.value:.3f}", ""))
     whole = found.latency.value if found.latency else 0.0
     effective = (grouped(found.effective_macs or 0),) if counted else ()
     moved = sum(layer.moved_bytes for layer in layers)
     total = ("whole", "", "", grouped(found.params), grouped(found.macs), *effective, grouped(moved), "", f"{whole:.3f}", "")
-    headings = ("kind", "output", "params", "MACs", *(("not by zero",) if counted else ()), "bytes moved", "FLOP/B", "ms", "of roof")
+    headings = ("kind", "output", "params", "MACs", *(("not by zero",) if counted else ()), "bytes", "FLOP/B", "ms", "roof")
     return table("layer", *headings, rows=[*rows, total], words=2)
 
 
