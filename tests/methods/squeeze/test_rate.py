@@ -60,6 +60,21 @@ def test_between_two_integers_the_cost_is_interpolated_and_has_its_slope() -> No
     assert float(latent.grad) == pytest.approx((one - zero) / 8, rel=1e-5)
 
 
+def test_where_the_next_integer_costs_as_much_the_pull_is_towards_what_is_cheaper() -> None:
+    """A table in which a 1 costs as much as a 2, as where few small weights are left: a 2 is drawn to 0 past the 1."""
+    rate = Rate()
+    integers = torch.tensor([0.0] * 900 + [1.0] * 4 + [2.0] * 40 + [3.0] * 8)
+    own = torch.zeros_like(integers, dtype=torch.uint8)
+    rate.fit([own], [integers])
+    zero, one, two, three = rate.bits[0, :4].tolist()
+    assert one == two
+    latent = torch.tensor([1.9, 1.5, 2.5], requires_grad=True)
+    rate.cost([latent], [own[:3]]).backward()
+    assert latent.grad is not None
+    assert latent.grad[:2].tolist() == pytest.approx([(two - zero) / 2 / 8] * 2, rel=1e-5)
+    assert float(latent.grad[2]) == pytest.approx(max(three - two, (three - zero) / 3) / 8, rel=1e-5)
+
+
 def test_no_weight_is_told_by_its_own_size() -> None:
     """What a weight is may not tell its class, or large weights would be dear and cheap at once."""
     integers = torch.zeros(6, 5)
