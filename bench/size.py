@@ -27,11 +27,12 @@ from torch import nn
 from trained_size import CASES, MEAN, STD, base_of, settings
 
 from laconic import Fold, Quantize, build_model, load_data, load_into
-from laconic.artifact import Artifact, Notes, pack, unpack
+from laconic.artifact import Artifact, pack, unpack
 from laconic.codec import encode_array
 from laconic.codec.coders import CODERS
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.graph.replay import noted
 from laconic.methods.step import Context, Step
 from laconic.recipe.run import run, weights_only_bytes
 from laconic.train import as_runner, classification, evaluate
@@ -132,8 +133,7 @@ def at_once(own: Problem, step: Step) -> bytes:
     context = Context(own.data, own.model, price=weights_only_bytes)
     network = Fold()(own.model, own.data)
     network = step.apply(network, step.plan(network, context), context)
-    folds = tuple((edit.layer, edit.norm) for edit in network.edits)
-    return pack(Artifact(network.tensors(), notes=Notes(folds=folds)), weights_only=True)
+    return pack(Artifact(network.tensors(), notes=noted(network.edits)), weights_only=True)
 
 
 def kept(path: Path, make: Callable[[], bytes]) -> Path:

@@ -51,12 +51,12 @@ class Case:
 
 LENET_300_100 = "lenet-300-100"
 CASES = {
-    "lenet5-3000": Case("lenet5", ("squeeze: {epochs: 30, shift: 1, bytes: 2900}",), "1 520 bytes at 0.96 %"),
-    "lenet-300-100-8000": Case(LENET_300_100, ("squeeze: {epochs: 30, shift: 1, bytes: 7000}",), "8 000 bytes at 1.8 %"),
-    "lenet5-1500": Case("lenet5", ("squeeze: {epochs: 60, shift: 1, bytes: 1500}",), "1 520 bytes at 0.96 %"),
+    "lenet5-3000": Case("lenet5", ("squeeze: {epochs: 20, shift: 1, bytes: 2900}",), "1 520 bytes at 0.96 %"),
+    "lenet-300-100-8000": Case(LENET_300_100, ("squeeze: {epochs: 20, shift: 1, bytes: 7000}",), "8 000 bytes at 1.8 %"),
+    "lenet5-1500": Case("lenet5", ("squeeze: {epochs: 30, shift: 1, bytes: 1500}",), "1 520 bytes at 0.96 %"),
     "resnet20": Case(
         "resnet20",
-        ("fold", "quantize: {bytes: 48500}", "squeeze: {epochs: 8, lr: 0.005, batch: 64, shift: 4, flip: true, ramp: 0.1, bytes: 50000}"),
+        ("fold", "quantize: {bytes: 50000}", "squeeze: {epochs: 10, lr: 0.002, batch: 64, shift: 4, flip: true, ramp: 0.1, bytes: 50300}"),
         "111 813 bytes at -0.5 points (NNCodec)",
     ),
 }

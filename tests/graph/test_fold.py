@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from laconic.base.edits import Folded
 from laconic.base.errors import ModelError
 from laconic.forms import Codebook, Masked
-from laconic.graph.edits import Folded
 from laconic.graph.fold import fold, foldable
 from laconic.graph.network import Network
 from laconic.nn.weights import to_numpy

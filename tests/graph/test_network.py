@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from laconic.base.edits import Folded
 from laconic.forms import Codebook, Dense, Masked
-from laconic.graph.edits import Folded
 from laconic.graph.network import Network
 from laconic.nn.weights import to_numpy
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from torch import nn
 
+from laconic.base.edits import Folded
 from laconic.base.errors import ModelError
 from laconic.datasets.data import Data
 from laconic.forms import Masked
-from laconic.graph.edits import Folded
 from laconic.graph.network import Network
 from laconic.methods.step import Context
 from laconic.train import Training, classification, from_task

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from laconic.base.edits import Folded
 from laconic.datasets.data import Data
-from laconic.graph.edits import Folded
 from laconic.graph.network import Network
 from laconic.methods.fold import Fold
 from laconic.methods.step import Context, Plan

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from laconic.artifact.artifact import Artifact, Lazy, Notes, Source, sources
+from laconic.artifact.artifact import Artifact, Lazy, Source, sources
 from laconic.artifact.decode import Tensor, decode
 from laconic.artifact.encode import AUTO
 from laconic.artifact.layout import Contents, open_contents
@@ -107,7 +107,7 @@ def _verify(
     if found.named != named or (named and names != list(artifact.tensors)) or len(names) != len(artifact.tensors):
         raise ArtifactError("the names of the tensors did not survive their own encoding", hint=REPORT)
     _compare(found, list(artifact.tensors), digests, threads, progress)
-    if rest != ((None, Notes(folds=artifact.notes.folds)) if weights_only else (artifact.graph, artifact.notes)):
+    if rest != ((None, artifact.notes.structure()) if weights_only else (artifact.graph, artifact.notes)):
         raise ArtifactError("the graph or the notes did not survive their own encoding", hint=REPORT)
 
 

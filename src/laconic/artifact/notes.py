@@ -6,6 +6,7 @@ from typing import Any
 from laconic.artifact.artifact import Notes
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import Reader, deflate, inflate
+from laconic.base.edits import Narrowed
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing, tokens
 
@@ -16,6 +17,7 @@ def write_notes(notes: Notes) -> bytes:
         "preprocessing": notes.preprocessing and _write_preprocessing(notes.preprocessing),
         "classes": notes.classes,
         "folds": notes.folds,
+        "narrowed": [_write_narrowed(edit) for edit in notes.narrowed],
         "reason": notes.reason,
     }
     said = {key: value for key, value in fields.items() if value}
@@ -34,6 +36,12 @@ def _write_preprocessing(stage: Preprocessing) -> dict[str, Any]:
     }
 
 
+def _write_narrowed(edit: Narrowed) -> dict[str, Any]:
+    """The channels as bits of a hexadecimal number: half a byte stands for four of them."""
+    gone = {name: f"{sum(1 << channel for channel in channels):x}" for name, channels in edit.removed}
+    return {"shape": list(map(int, edit.shape)), "dtype": edit.dtype, "gone": gone}
+
+
 def read_notes(reader: Reader, limits: Limits) -> Notes:
     """The inverse of `write_notes`.
 
@@ -49,19 +57,38 @@ def read_notes(reader: Reader, limits: Limits) -> Notes:
             classes=tuple(_text(name) for name in _expect(list, fields.get("classes", []))),
             folds=tuple(_pair(names) for names in _expect(list, fields.get("folds", []))),
             reason=_text(fields.get("reason", "")),
+            narrowed=tuple(_read_narrowed(_expect(dict, edit)) for edit in _expect(list, fields.get("narrowed", []))),
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, DataError) as cause:
         raise reader.fault(f"the notes cannot be read: {type(cause).__name__}") from cause
 
 
 def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
-    shape = tuple(_expect(int, side) for side in _expect(list, fields["shape"]))
-    if any(side < 0 for side in shape):
-        raise ValueError("a side of a sample is negative")
+    shape = _shape(fields["shape"])
     if fields.get("dtype") == "int64":
         return tokens(*shape)
     mean, std = (tuple(_number(value) for value in _expect(list, fields[name])) for name in ("mean", "std"))
     return Preprocessing(shape, _number(fields["scale"]), mean, std)
+
+
+def _read_narrowed(fields: dict[str, Any]) -> Narrowed:
+    gone = tuple((_text(name), _channels(_text(bits))) for name, bits in _expect(dict, fields["gone"]).items())
+    return Narrowed(_shape(fields["shape"]), _text(fields["dtype"]), gone)
+
+
+def _channels(bits: str) -> tuple[int, ...]:
+    """Numbers of the bits that are set."""
+    if not bits or not set(bits) <= set("0123456789abcdef"):
+        raise ValueError("channels are no hexadecimal number")
+    digits = enumerate(reversed(bits))
+    return tuple(4 * place + bit for place, digit in digits for bit in range(4) if int(digit, 16) >> bit & 1)
+
+
+def _shape(sides: object) -> tuple[int, ...]:
+    shape = tuple(_expect(int, side) for side in _expect(list, sides))
+    if any(side < 0 for side in shape):
+        raise ValueError("a side of a sample is negative")
+    return shape
 
 
 def _expect(kind: type, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from laconic.artifact.artifact import Artifact, Notes, sources
+from laconic.artifact.artifact import Artifact, sources
 from laconic.artifact.encode import AUTO, Encoder
 from laconic.artifact.frame import framed
 from laconic.artifact.layout import write_table
@@ -21,7 +21,7 @@ def pack(
 
     Args:
         artifact: what to write.
-        weights_only: leave out the graph, the names and all notes but the folds; `load_into` then goes by the class's own order.
+        weights_only: leave out the graph, the names and all notes but those of its structure; `load_into` then goes by the class's own order.
         profile: of coding by context: "smallest", "fast", or "auto": smallest for files of up to 2²⁴ values in blocks.
         threads: that code; by default as many as there are processors, at most four. The bytes do not depend on it.
         progress: is told the share of the weights that has been coded.
@@ -53,6 +53,6 @@ def packed(
 
 def _graph_and_notes(artifact: Artifact, weights_only: bool) -> dict[str, list[bytes | Spool]]:
     graph = None if weights_only else artifact.graph
-    notes = write_notes(Notes(folds=artifact.notes.folds) if weights_only else artifact.notes)
+    notes = write_notes(artifact.notes.structure() if weights_only else artifact.notes)
     found: dict[str, list[bytes | Spool]] = {"graph": [deflate(graph)]} if graph is not None else {}
     return found | ({"notes": [notes]} if notes else {})

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import fx, nn
 
+from laconic.base.edits import Folded
 from laconic.base.errors import ModelError
 from laconic.forms import Dense, Form, Masked
-from laconic.graph.edits import Folded
 from laconic.graph.network import Network
 from laconic.graph.trace import FLOAT, trace
 from laconic.nn.weights import to_numpy, to_torch

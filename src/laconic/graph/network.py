@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from laconic.base.edits import Edit
 from laconic.forms import Dense, Form
-from laconic.graph.edits import Edit
 from laconic.nn.checks import check_model
 from laconic.nn.holding import Held
 from laconic.nn.weights import to_numpy, to_torch, viewed

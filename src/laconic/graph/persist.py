@@ -6,25 +6,23 @@ import hashlib
 import torch
 from torch import nn
 
-from laconic.artifact import Artifact, Notes, pack, unpack
-from laconic.graph.edits import Folded
-from laconic.graph.fold import fold
+from laconic.artifact import Artifact, pack, unpack
 from laconic.graph.network import Network
+from laconic.graph.replay import edits_in, noted, replayed
 from laconic.nn.weights import to_numpy, to_torch
 
 
 def preserve(network: Network) -> bytes:
     """Values, Forms and Edits in the form of a `.lac` file without a graph; the class is not in it."""
-    folds = tuple((edit.layer, edit.norm) for edit in network.edits)
-    return pack(Artifact(network.tensors(), None, Notes(folds=folds)), profile="fast")
+    return pack(Artifact(network.tensors(), None, noted(network.edits)), profile="fast")
 
 
 @torch.no_grad()
 def revive(content: bytes, original: nn.Module) -> Network:
     """The network that `preserve` kept: the original's class, the Edits replayed, every tensor as it was."""
     artifact = unpack(content)
-    edits = tuple(Folded(layer, norm) for layer, norm in artifact.notes.folds)
-    module = copy.deepcopy(fold(Network(original), list(edits)).module)
+    edits = edits_in(artifact.notes)
+    module = copy.deepcopy(replayed(original, edits).module)
     module.load_state_dict({name: to_torch(form.array()) for name, form in artifact.tensors.items()})
     forms = {name: form for name, form in artifact.tensors.items() if form.kind != "dense"}
     return Network(module, forms, edits)

@@ -7,17 +7,20 @@ import numpy as np
 from torch import nn
 
 from laconic.artifact import Artifact, Limits, read, unpack
+from laconic.base.edits import Folded
 from laconic.base.errors import ModelError
-from laconic.graph.edits import Folded
+from laconic.graph.channels import Kept, narrow
 from laconic.graph.fold import fold, unfold
 from laconic.graph.network import Network
-from laconic.nn.weights import to_torch
+from laconic.nn.weights import to_numpy, to_torch
 
 OTHER_CLASS = "give an object of the class that was packed"
 
 
 def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> nn.Module:  # noqa: B008  frozen
     """A copy of `model` with the weights of a `.lac` file; what was folded is written as the normalisation that does the same.
+
+    Channels that were taken out are there again, with weights of zero.
 
     Args:
         model: of the class that was packed.
@@ -28,7 +31,38 @@ def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> 
     """
     artifact = unpack(read(Path(path), limits), limits)
     pairs = _folds(model, artifact)
-    return _filled(model, unfold(model, pairs, _named(model, artifact, pairs)))
+    narrower, cuts = _narrowed(model, artifact)
+    state = unfold(narrower, pairs, _named(narrower, artifact, pairs))
+    return _filled(model, _widened(model, state, cuts) if cuts else state)
+
+
+def _narrowed(model: nn.Module, artifact: Artifact) -> tuple[nn.Module, list[Kept]]:
+    """The class as narrow as the file's network is, and what every cut left of each tensor."""
+    cuts = []
+    for edit in artifact.notes.narrowed:
+        found = narrow(model, edit.shape, dict(edit.removed), edit.dtype)
+        model = found.module
+        cuts.append(found.kept)
+    return model, cuts
+
+
+def _widened(model: nn.Module, state: dict[str, np.ndarray], cuts: list[Kept]) -> dict[str, np.ndarray]:
+    """The state of the class as it is, zero where channels are gone; what the graph does not read stays as it was."""
+    for kept in reversed(cuts):
+        state = {name: _spread(array, [kept.get((name, axis)) for axis in range(array.ndim)]) for name, array in state.items()}
+    own = {name: to_numpy(value) for name, value in model.state_dict().items()}
+    tied = {id(value): name for name, value in reversed(model.state_dict(keep_vars=True).items())}
+    first = {name: tied[id(value)] for name, value in model.state_dict(keep_vars=True).items()}
+    return {name: state.get(name, state.get(first[name], value)) for name, value in own.items()}
+
+
+def _spread(array: np.ndarray, masks: list[np.ndarray | None]) -> np.ndarray:
+    """The array in a larger one of zeros, in the places that the masks let through."""
+    sides = [side if mask is None else len(mask) for side, mask in zip(array.shape, masks, strict=True)]
+    places = [np.arange(side) if mask is None else np.flatnonzero(mask) for side, mask in zip(array.shape, masks, strict=True)]
+    whole = np.zeros(sides, array.dtype)
+    whole[np.ix_(*places)] = array
+    return whole
 
 
 def _folds(model: nn.Module, artifact: Artifact) -> list[Folded]:

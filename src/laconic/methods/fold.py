@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from laconic.graph.edits import Folded
+from laconic.base.edits import Folded
 from laconic.graph.fold import fold, foldable
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Plan, Step

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from laconic.artifact import Artifact, Notes
+from laconic.artifact import Artifact
 from laconic.base.errors import ExportError, GraphError, LimitError
 from laconic.datasets.data import Data
 from laconic.graph.export import export
 from laconic.graph.network import Network
+from laconic.graph.replay import noted
 from laconic.runtime import Session
 
 
@@ -20,7 +21,7 @@ def package(network: Network, data: Data) -> tuple[Artifact, str]:
     A graph is put in only if a Session has run it. The file says in general terms why it has none: the particulars may name
     the user's own files.
     """
-    notes = Notes(data.preprocessing, data.classes, folds(network))
+    notes = replace(noted(network.edits), preprocessing=data.preprocessing, classes=data.classes)
     artifact = Artifact(network.tensors(), None, notes)
     try:
         artifact = replace(artifact, graph=export(network.module, data.preprocessing.shape, data.preprocessing.dtype))
@@ -33,8 +34,3 @@ def package(network: Network, data: Data) -> tuple[Artifact, str]:
 def repackage(network: Network, like: Artifact) -> Artifact:
     """What a file of this network says, its structure being that of `like`: tracing takes seconds."""
     return replace(like, tensors=network.tensors())
-
-
-def folds(network: Network) -> tuple[tuple[str, str], ...]:
-    """What the notes say of the network's edits."""
-    return tuple((edit.layer, edit.norm) for edit in network.edits)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from laconic.artifact import Artifact, Notes, pack, unpack
+from laconic.artifact import Artifact, pack, unpack
 from laconic.artifact.files import identity
 from laconic.base.measures import Measure
 from laconic.base.progress import Progress, silent
@@ -15,11 +15,12 @@ from laconic.base.seeds import derive
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.persist import digest, preserve, revive
+from laconic.graph.replay import noted
 from laconic.methods.step import Context, Step
 from laconic.nn import left_dense
 from laconic.recipe.folder import RunFolder, open_run
 from laconic.recipe.measure import Comparison, Runnable, compare, environment
-from laconic.recipe.package import folds, package, repackage
+from laconic.recipe.package import package, repackage
 from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
@@ -80,7 +81,7 @@ def run(
 
 def weights_only_bytes(network: Network) -> int:
     """Length of the weights-only file."""
-    return len(pack(Artifact(network.tensors(), None, Notes(folds=folds(network))), weights_only=True))
+    return len(pack(Artifact(network.tensors(), None, noted(network.edits)), weights_only=True))
 
 
 def _carry_out(recipe: Recipe, original: Network, context: Context, kept: RunFolder) -> tuple[Network, list[Stage]]:

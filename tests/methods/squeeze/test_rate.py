@@ -47,17 +47,29 @@ def test_nothing_larger_is_cheaper(seed: int, scale: float) -> None:
     assert bool((rate.bits.diff(dim=1) >= 0).all())
 
 
-def test_between_two_integers_the_cost_is_interpolated_and_has_its_slope() -> None:
+def gradient(rate: Rate, own: torch.Tensor, *sizes: float) -> list[float]:
+    """Bits a step that latents of these sizes are told, in one class."""
+    latent = torch.tensor(sizes, requires_grad=True)
+    rate.cost([latent], [own.reshape(-1)[:1].expand(len(sizes))]).backward()
+    assert latent.grad is not None
+    return (8 * latent.grad).tolist()
+
+
+def test_between_two_integers_the_cost_is_interpolated() -> None:
     integers = laplacian(0, 32, 32)
     rate, classes, _ = fitted(integers)
-    latent = torch.tensor([[0.25]], requires_grad=True)
     own = classes[0][:1, :1]
-    cost = rate.cost([latent], [own])
-    cost.backward()
     zero, one = rate.bits[int(own[0, 0]), :2].tolist()
-    assert cost.item() == pytest.approx((0.75 * zero + 0.25 * one) / 8, rel=1e-5)
-    assert latent.grad is not None
-    assert float(latent.grad) == pytest.approx((one - zero) / 8, rel=1e-5)
+    assert rate.cost([torch.tensor([[0.25]])], [own]).item() == pytest.approx((0.75 * zero + 0.25 * one) / 8, rel=1e-5)
+
+
+def test_small_weights_are_pulled_by_what_a_zero_saves() -> None:
+    integers = torch.tensor([0.0] * 900 + [1.0] * 10)
+    own = torch.zeros_like(integers, dtype=torch.uint8)
+    rate = Rate()
+    rate.fit([own], [integers])
+    zero, one = rate.bits[0, :2].tolist()
+    assert gradient(rate, own, 0.25) == pytest.approx([one - zero], rel=0.05)
 
 
 def test_where_the_next_integer_costs_as_much_the_pull_is_towards_what_is_cheaper() -> None:
@@ -68,11 +80,18 @@ def test_where_the_next_integer_costs_as_much_the_pull_is_towards_what_is_cheape
     rate.fit([own], [integers])
     zero, one, two, three = rate.bits[0, :4].tolist()
     assert one == two
-    latent = torch.tensor([1.9, 1.5, 2.5], requires_grad=True)
-    rate.cost([latent], [own[:3]]).backward()
-    assert latent.grad is not None
-    assert latent.grad[:2].tolist() == pytest.approx([(two - zero) / 2 / 8] * 2, rel=1e-5)
-    assert float(latent.grad[2]) == pytest.approx(max(three - two, (three - zero) / 3) / 8, rel=1e-5)
+    assert gradient(rate, own, 1.9, 1.5) == pytest.approx([(two - zero) / 2] * 2, rel=1e-5)
+    assert gradient(rate, own, 2.5)[0] >= max(three - two, (three - zero) / 3)
+
+
+def test_where_most_are_ones_a_zero_is_no_cheaper_and_they_are_pulled_all_the_same() -> None:
+    """With 7 in 10 at ±1, each costs what a zero does; but a class of fewer ones would be cheaper."""
+    integers = torch.tensor([0.0] * 300 + [1.0] * 700)
+    own = torch.zeros_like(integers, dtype=torch.uint8)
+    rate = Rate()
+    rate.fit([own], [integers])
+    assert rate.bits[0, 0] == rate.bits[0, 1]
+    assert gradient(rate, own, 0.9) == pytest.approx([2.28], rel=0.02)  # log₂(1.7 / 0.7) + a sign
 
 
 def test_no_weight_is_told_by_its_own_size() -> None:

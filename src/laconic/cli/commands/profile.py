@@ -50,7 +50,9 @@ def profile(
 ) -> None:
     """Count a model's parameters, MACs and bytes; time its layers.
 
-    The table's bytes are those that a layer moves, its roof is what this machine could do at best with them. Latency is measured in evaluation mode on one thread. MACs and bytes are for the whole batch.
+    The table's bytes are those that a layer moves, its roof is what this machine could do at best with them.
+
+    Latency is measured in evaluation mode on one thread. MACs and bytes are for the whole batch.
     """
     from laconic.cli.opening import needed_shape
     from laconic.cli.progress import at_work

@@ -1,6 +1,7 @@
 """A model without some of its channels: every tensor that has them is cut, and every size in the graph that counts them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,23 @@ from laconic.graph.layered import assembled
 from laconic.graph.trace import FLOAT, exported, held_names
 from laconic.graph.values import arguments, number, operator, shape_of
 
+Kept = Mapping[tuple[str, int], np.ndarray]
+"""(tensor, axis) → mask of what stays along it."""
+
 SHAPED = {"view": "size", "reshape": "shape", "_unsafe_view": "size", "expand": "size", "unflatten": "sizes"}
+
+
+@dataclass(frozen=True)
+class Narrower:
+    """A model with fewer channels.
+
+    Args:
+        module: its graph with its own layers.
+        kept: what stayed of every tensor that has channels.
+    """
+
+    module: fx.GraphModule
+    kept: Kept
 
 
 def narrowed(model: nn.Module, sample_shape: tuple[int, ...], removed: Mapping[str, Collection[int]], dtype: str = FLOAT) -> fx.GraphModule:
@@ -34,14 +51,20 @@ def narrowed(model: nn.Module, sample_shape: tuple[int, ...], removed: Mapping[s
     >>> [tuple(p.shape) for p in smaller.parameters()]
     [(2, 4), (2,), (2, 2), (2,)]
     """
+    return narrow(model, sample_shape, removed, dtype).module
+
+
+def narrow(model: nn.Module, sample_shape: tuple[int, ...], removed: Mapping[str, Collection[int]], dtype: str = FLOAT) -> Narrower:
+    """As `narrowed`, with what stayed of each tensor."""
     program = exported(model, sample_shape, dtype, free_batch=True)
     names = held_names(program)
     table = Table(program.graph, untied(model, names))
     gone = _atoms(table, removed)
     cut = _Cut(table, gone)
     smaller = assembled(model, program, cut.rewrite)
-    _slice(smaller, {key: cut.kept(labels) for key, labels in axes_of(table).items()})
-    return smaller
+    kept = {key: cut.kept(labels) for key, labels in axes_of(table).items()}
+    _slice(smaller, kept)
+    return Narrower(smaller, kept)
 
 
 def _atoms(table: Table, removed: Mapping[str, Collection[int]]) -> np.ndarray:
@@ -165,7 +188,7 @@ def _places(node: fx.Node) -> list[str]:
 
 
 @torch.no_grad()
-def _slice(module: fx.GraphModule, kept: Mapping[tuple[str, int], np.ndarray]) -> None:
+def _slice(module: fx.GraphModule, kept: Kept) -> None:
     """Cut every tensor, then tell the layers how wide they are."""
     state = {name for name, _ in (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False))}
     touched = set()

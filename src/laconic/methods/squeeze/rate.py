@@ -7,7 +7,8 @@ instead of trained). Between two integers the cost is interpolated.
 
 Its gradient is the best that a weight can save for each step that it goes towards zero: the steepest chord from where it is to anything
 smaller. The slope to the next integer alone would be none where that integer costs as much, as a 1 does once all small weights are zeros;
-weights then get stuck at 2.
+weights then get stuck at 2. And where most weights of a class are ones, a zero is no cheaper at all, though a class of zeros would be:
+there the slope is that of a geometric distribution with the class's mean.
 """
 
 import torch
@@ -63,7 +64,7 @@ class Rate(nn.Module):
         bits = -(likely / likely.sum(1, keepdim=True)).log2()
         bits[:, 1:] += 1  # the sign
         self.bits.copy_(bits.cummax(1).values)  # nothing larger is cheaper: a gap in the histogram must not draw weights outwards
-        self.slopes.copy_(_steepest(self.bits))
+        self.slopes.copy_(torch.maximum(_steepest(self.bits), _descent(likely)))
         return float((seen * self.bits).sum()) / 8
 
     def cost(self, latents: list[Tensor], classes: list[Tensor]) -> Tensor:
@@ -93,6 +94,13 @@ def _steepest(bits: Tensor) -> Tensor:
         chords = (bits[:, size : size + 1] - bits[:, :size]) / (size - torch.arange(size, device=bits.device))
         slopes[:, size] = chords.max(1).values
     return slopes
+
+
+def _descent(likely: Tensor) -> Tensor:
+    """`(classes, magnitudes)`: bits a step where magnitudes were distributed geometrically, signs shared out; they have the same mean."""
+    sizes = torch.arange(likely.shape[1]).to(likely)
+    mean = (likely * sizes).sum(1, keepdim=True) / likely.sum(1, keepdim=True)
+    return (((1 + mean) / mean).log2() + 1 / sizes.clamp(min=1)) * (sizes > 0)
 
 
 def _geometric() -> Tensor:

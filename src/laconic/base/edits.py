@@ -1,0 +1,45 @@
+"""Structural changes as plain values: a list of Edits can be stored, shown and replayed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The batch normalisation `norm` went into the weight and bias of `layer`; an identity stands in its place."""
+
+    layer: str
+    norm: str
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Some channels are gone, everywhere at once; the model is its graph with its own layers from then on.
+
+    Args:
+        shape: of the sample that the model was traced with, without the batch.
+        dtype: of that sample.
+        removed: (group, its channels that went), by the names and numbers of `graph.channels` in the model before; in ascending order.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    removed: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], dtype: str, removed: Mapping[str, Collection[int]]) -> "Narrowed":
+        """From a table of groups."""
+        return cls(shape, dtype, tuple((name, tuple(sorted(removed[name]))) for name in sorted(removed) if removed[name]))
+
+
+Edit = Folded | Narrowed
+
+
+def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
+    """Those that fold a normalisation."""
+    return tuple(edit for edit in edits if isinstance(edit, Folded))
+
+
+def narrowings_of(edits: tuple[Edit, ...]) -> tuple[Narrowed, ...]:
+    """Those that take channels out."""
+    return tuple(edit for edit in edits if isinstance(edit, Narrowed))
