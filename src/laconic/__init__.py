@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
     from laconic.methods.prune import Prune
+    from laconic.methods.prune_channels import PruneChannels
     from laconic.methods.quantize import Quantize
     from laconic.methods.share import Share
     from laconic.methods.squeeze import Squeeze
@@ -31,6 +32,7 @@ _HOMES = {
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
     "Prune": "laconic.methods.prune",
+    "PruneChannels": "laconic.methods.prune_channels",
     "Quantize": "laconic.methods.quantize",
     "Recipe": "laconic.recipe",
     "Result": "laconic.api",
@@ -59,6 +61,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "tokens",
     "build_model",
     "Prune",
+    "PruneChannels",
     "Share",
     "Quantize",
     "Squeeze",

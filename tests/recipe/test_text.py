@@ -14,6 +14,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
@@ -52,6 +53,16 @@ PRUNES = st.one_of(
         training=st.builds(Training, **TRAINING | {"epochs": st.just(3)}),
     ),
 )
+CHANNEL_PRUNINGS = st.one_of(
+    st.builds(
+        PruneChannels,
+        macs=st.floats(0, 1, exclude_min=True),
+        criterion=st.sampled_from(["l1", "l2", "fpgm", "bn", "taylor", "activation", "random"]),
+        scope=st.sampled_from(["global", "layer"]),
+        multiple=st.integers(1, 64),
+    ),
+    st.builds(PruneChannels, ratio=SHARES, rounds=st.integers(1, 99), training=st.builds(Training, **TRAINING | {"epochs": st.just(3)})),
+)
 SHARINGS = st.builds(Share, bits=tables(st.integers(1, 12)), start=st.sampled_from(["linear", "density", "random", "exact"]))
 FINETUNES = st.builds(Finetune, **TRAINING)
 DISTILLATIONS = st.one_of(
@@ -69,6 +80,7 @@ SQUEEZINGS = st.one_of(
 )
 BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Prune: PRUNES,
+    PruneChannels: CHANNEL_PRUNINGS,
     Share: SHARINGS,
     Finetune: FINETUNES,
     Distill: DISTILLATIONS,
@@ -130,7 +142,8 @@ def test_a_recipe_written_and_read_is_the_same(steps: list[Step], seed: int) -> 
 def test_a_word_is_the_name_of_its_class_and_of_its_file(word: str) -> None:
     step = STEPS[word]
     assert step.word() == word
-    assert step.__module__ in (f"laconic.methods.{word}", f"laconic.methods.{word}.{word}")
+    file = word.replace("-", "_")
+    assert step.__module__ in (f"laconic.methods.{file}", f"laconic.methods.{file}.{file}")
     assert step.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert dataclasses.is_dataclass(step)
     assert step.__doc__

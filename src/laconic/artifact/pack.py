@@ -21,7 +21,7 @@ def pack(
 
     Args:
         artifact: what to write.
-        weights_only: leave out the graph, the names and all notes but those of its structure; `load_into` then goes by the class's own order.
+        weights_only: leave out the graph, the names and all notes but those of structure; `load_into` then goes by the class's own order.
         profile: of coding by context: "smallest", "fast", or "auto": smallest for files of up to 2²⁴ values in blocks.
         threads: that code; by default as many as there are processors, at most four. The bytes do not depend on it.
         progress: is told the share of the weights that has been coded.

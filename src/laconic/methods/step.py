@@ -6,11 +6,15 @@
 Which order of steps is legal is computed from `takes`: what a step makes of a weight that is held in a given Form.
 """
 
+import re
+import statistics
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from laconic.base.errors import RecipeError
@@ -20,6 +24,8 @@ from laconic.codec import encode_array, encode_group
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.nn import check_model, hold, weights
+from laconic.nn.checks import at_home
+from laconic.profile.stopwatch import one_thread
 from laconic.train.loop import BatchLoss, Tick, loop
 from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.task import Task, classification
@@ -28,11 +34,28 @@ from laconic.train.training import Training
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
 
 
+TURNS = 20
+
+
 def coded_bytes(network: Network) -> int:
     """About how many bytes the network's tensors take when coded."""
     forms = {id(form): form for form in network.tensors().values()}.values()
     integers = [form.integers for form in forms if form.integers is not None]
     return len(encode_group(integers)) + sum(len(encode_array(form.table)) for form in forms)
+
+
+def eager_ratio(candidate: Network, before: Network, data: Data) -> float:
+    """Time of a forward pass of one over that of the other, in torch's eager mode, in turns, at batch 1 on one thread."""
+    samples = torch.from_numpy(data.preprocessing.apply(data.train.inputs[:1]))
+    spent: tuple[list[float], list[float]] = ([], [])
+    with torch.inference_mode(), one_thread():
+        for turn in range(TURNS + 1):
+            for times, network in zip(spent, (candidate, before), strict=True):
+                own, start = at_home(network.module, samples), time.perf_counter()
+                network.module.eval()(own)
+                if turn:  # the first warms up
+                    times.append(time.perf_counter() - start)
+    return statistics.median(spent[0]) / statistics.median(spent[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +70,8 @@ class Context:
         progress: is told how far the step is.
         memory: keeps the state of this step's training, to go on from after a kill.
         price: bytes of the weights-only file that a network would make; without a file to ask, those of its coded integers and tables.
+        clock: (candidate, before, data) → how many times as long as that of the network before a candidate's forward pass takes;
+            without a session to ask, in eager torch.
     """
 
     data: Data
@@ -56,6 +81,7 @@ class Context:
     progress: Progress = silent
     memory: Memory = FORGETFUL
     price: Callable[[Network], int] = coded_bytes
+    clock: Callable[[Network, Network, Data], float] = eager_ratio
 
     def train(self, model: nn.Module, loss: BatchLoss, training: Training, purpose: str) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
@@ -150,7 +176,7 @@ class Step(ABC):
     @classmethod
     def word(cls) -> str:
         """The word of this step in a recipe: its class name in kebab case."""
-        return cls.__name__.lower()
+        return re.sub("(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     def said(self) -> dict[str, Any]:
         """The fields as they stand in a recipe: those that differ from their defaults, and always the first."""

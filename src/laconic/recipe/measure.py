@@ -1,6 +1,7 @@
 """The verdict: two networks measured as their files load, side by side."""
 
 import importlib.metadata
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from laconic.base.measures import Measure, machine, timing
 from laconic.base.records import Figures, Layer, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
+from laconic.graph.network import Network
 from laconic.profile import count
+from laconic.recipe.package import package
 from laconic.runtime import Session
 from laconic.runtime.latency import clock, ratio
 from laconic.train import Runner, Task, as_runner, judge
@@ -69,6 +72,16 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
     line = speed_line(speed, [row.form for row in rows], engine="ONNX Runtime" if after.artifact.graph else "torch")
     verdicts = Verdicts(_class_numbers(data, task), judged["before"].decided, judged["after"].decided)
     return Comparison(figures["before"], figures["after"], speed, line, rows, layout(content).sections, verdicts)
+
+
+def session_ratio(candidate: Network, before: Network, data: Data) -> float:
+    """How many times as long as that of the network before a candidate's forward pass takes: sessions where they can be had, in turns."""
+    runners = {}
+    for name, network in (("candidate", candidate), ("before", before)):
+        runners[name] = Runnable(network.module, package(network, data)[0]).runner()
+    sample = data.preprocessing.apply(data.train.inputs[:1])
+    times = clock({name: lambda run=run: run(sample) for name, run in runners.items()}, REPEATS)  # type: ignore[misc]
+    return statistics.median(times["candidate"]) / statistics.median(times["before"])
 
 
 def _class_numbers(data: Data, task: Task) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
@@ -14,6 +15,7 @@ STEPS: dict[str, type[Step]] = {
     "distill": Distill,
     "fold": Fold,
     "prune": Prune,
+    "prune-channels": PruneChannels,
     "share": Share,
     "quantize": Quantize,
     "squeeze": Squeeze,

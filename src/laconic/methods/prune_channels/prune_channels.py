@@ -1,0 +1,273 @@
+"""Take whole channels out (structured pruning): fewer filters, fewer MACs, and a network that is dense again and really faster.
+
+Channels that belong together, as those of layers whose outputs are added, go together (`graph.channels`). Which go is said by a criterion
+(criteria.py), how many by a target (budget.py): a share of all channels, of the parameters, of the MACs, or of the time that a forward pass
+takes on this machine, *measured* on the exported graph of candidates, not derived from their MACs.
+
+At once, they are cut. With `training`, they are first set to zero bit by bit, in rounds, while the network learns to do without (as
+`prune` does with weights; after each round the criterion is asked again), and cut at the end: where activations leave zeros alone, that
+changes nothing. With `sparsity`,
+the scales γ of normalisations are drawn to zero by λ · Σ|γ| meanwhile (Liu et al. 2017, "Network Slimming", eq. 1).
+
+Heads of attention are groups as well, and go as one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from laconic.base.errors import BudgetError, RecipeError
+from laconic.forms import Masked
+from laconic.forms.magnitude import greatest
+from laconic.graph.channels import Group, channel_groups
+from laconic.graph.channels.cut import cut
+from laconic.graph.network import Network
+from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
+from laconic.methods.prune_channels.criteria import CRITERIA, Criterion, Norm, filters, makers, scores
+from laconic.methods.step import Context, Plan, Step
+from laconic.nn import Held, hold
+from laconic.profile import count
+from laconic.train import Training
+from laconic.train.loop import BatchLoss
+
+TRIALS = 7  # halvings where each takes a measurement
+SAID = ("ratio", "macs", "params", "latency")
+
+
+@dataclass(frozen=True)
+class PruneChannels(Step):
+    """Remove channels until the target is met. Say one of `ratio`, `macs`, `params`, `latency`.
+
+    Args:
+        macs: share of the layers' multiply-adds to keep, 0 … 1.
+        params: share of the parameters to keep.
+        latency: share of the time of a forward pass to keep, at batch 1 on one thread of this machine.
+        ratio: share of the channels to remove.
+        criterion: what a channel is judged by: l1, l2, fpgm, bn, taylor, activation or random.
+        scope: one ranking of all channels ("global"), or the same share of every group ("layer").
+        multiple: widths are whole multiples of this, as far as they go.
+        samples: of the training split, that taylor and activation look at.
+        rounds: in how many rounds channels are set to zero; needs `training`.
+        training: how to train meanwhile.
+        sparsity: λ, draws scales of normalisations to zero while training.
+
+    >>> print(PruneChannels(macs=0.5))
+    prune-channels: {macs: 0.5}
+    """
+
+    macs: float | None = None
+    params: float | None = None
+    latency: float | None = None
+    ratio: float | None = None
+    criterion: Criterion = "taylor"
+    scope: Literal["global", "layer"] = "global"
+    multiple: int = 1
+    samples: int = 1024
+    rounds: int = 1
+    training: Training | None = None
+    sparsity: float = 0.0
+
+    def __post_init__(self) -> None:
+        said = [name for name in SAID if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise RecipeError(f"say one of {', '.join(SAID)}", where="prune-channels", hint="prune-channels: {macs: 0.5}")
+        for name, holds, allowed in (
+            (said[0], self._is_share(said[0]), "a share between 0 and 1"),
+            ("criterion", self.criterion in CRITERIA, f"one of {', '.join(CRITERIA)}"),
+            ("scope", self.scope in ("global", "layer"), "global or layer"),
+            ("multiple", self.multiple >= 1, "a whole number from 1"),
+            ("samples", self.samples >= 1, "a whole number from 1"),
+            ("rounds", self.rounds >= 1, "a whole number from 1"),
+            ("sparsity", 0 <= self.sparsity < np.inf, "a number from 0"),
+        ):
+            if not holds:
+                where = f"prune-channels, {name}"
+                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=where, hint=f"{name} is {allowed}")
+        if (self.rounds > 1 or self.sparsity) and not self._trains:
+            raise RecipeError("rounds and sparsity need training", where="prune-channels", hint="training: {epochs: 5, lr: 0.01}")
+
+    def _is_share(self, name: str) -> bool:
+        share: float = getattr(self, name)
+        return 0 <= share < 1 if name == "ratio" else 0 < share <= 1
+
+    @property
+    def _trains(self) -> bool:
+        return self.training is not None and self.training.epochs > 0
+
+    def takes(self) -> Mapping[str, str]:
+        return {"dense": "dense", "masked": "masked"}
+
+    def trains(self) -> Training | None:
+        return self.training
+
+    def draft(self) -> Step:
+        target = {"macs": self.latency} if self.latency is not None else {name: getattr(self, name) for name in SAID}
+        return PruneChannels(**target, criterion="l2", scope=self.scope, multiple=self.multiple)
+
+    def plan(self, network: Network, context: Context) -> Plan:
+        """How many channels each group keeps.
+
+        Raises:
+            BudgetError: nothing that can be removed would meet the target. ExportError: the model cannot be traced.
+        """
+        groups = _groups(network, context)
+        budget = Budget(groups, _shapes(network.module), _counted(network, context))
+        judged = self._scores(network, groups, context)
+        keep = self._keep(judged, budget, network, context)
+        return Plan(tuple(_row(group, keep[group.name], budget) for group in groups if group.name in keep))
+
+    def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        keep = {row["group"]: row["kept"] for row in plan.rows}
+        groups = [group for group in _groups(network, context) if group.name in keep]
+        if self.training is not None and self._trains:
+            return self._while_training(network, groups, keep, self.training, context)
+        judged = self._scores(network, groups, context)
+        return _without(network, {name: ~greatest(judged[name], count) for name, count in keep.items()}, context)
+
+    def _scores(self, network: Network, groups: list[Group], context: Context) -> dict[str, np.ndarray]:
+        return scores(self.criterion, network.module, groups, context, self.samples)
+
+    def _keep(self, judged: Mapping[str, np.ndarray], budget: Budget, network: Network, context: Context) -> dict[str, int]:
+        share_out = globally if self.scope == "global" else alike
+
+        def keep(share: float) -> dict[str, int]:
+            return share_out(judged, share, self.multiple)
+
+        if not judged or self.ratio is not None:
+            return keep(self.ratio or 0.0) if judged else {}
+        if self.latency is not None:
+            return keep(self._quick_enough(lambda share: self._time(network, judged, keep(share), context), self.latency))
+        cost, target = (budget.macs, self.macs) if self.macs is not None else (budget.params, self.params)
+        assert target is not None
+        _check_reachable(cost(keep(1.0)), target, str(self))
+        return keep(least_share(lambda share: cost(keep(share)), target))
+
+    def _quick_enough(self, time: Any, target: float) -> float:
+        _check_reachable(time(1.0), target, str(self))
+        return least_share(time, target, TRIALS)
+
+    def _time(self, network: Network, judged: Mapping[str, np.ndarray], keep: Mapping[str, int], context: Context) -> float:
+        """Of the forward pass without these channels, as a share of that with them; both measured in turns."""
+        candidate = _without(network, {name: ~greatest(judged[name], count) for name, count in keep.items()}, context)
+        ratio = context.clock(candidate, network, context.data)
+        context.progress("measure", 0.0, f"{ratio:.2f} × the time")
+        return ratio
+
+    def _while_training(
+        self, network: Network, groups: list[Group], keep: Mapping[str, int], training: Training, context: Context
+    ) -> Network:
+        """Masks over all that makes a channel; what is zero then is cut."""
+        places = [member for group in groups for member in makers(network.module, group)]
+        opened = {one.tensor: Masked.of(network.array(one.tensor), _mask(network, one.tensor)) for one in places}
+        held = hold(network.module, {**network.forms, **opened})
+        gone = {group.name: np.zeros(group.size, bool) for group in groups}
+        self._close(held, network, groups, keep, gone, context, 1)
+        for tick in context.train(held.module, self._loss(held, groups, context), training, "prune-channels"):
+            due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
+            if due > before:
+                self._close(held, network, groups, keep, gone, context, due)
+            context.progress("prune-channels", tick.progress, f"round {due} of {self.rounds}, loss {tick.loss:.3f}")
+        trained = network.released(held)
+        plain = Network(trained.module, {name: form for name, form in trained.forms.items() if name in network.forms}, trained.edits)
+        return _without(plain, _zeros(held, groups, network), context)
+
+    def _loss(self, held: Held, groups: list[Group], context: Context) -> BatchLoss:
+        scales = [module for module in held.module.modules() if isinstance(module, Norm) and module.weight is not None]
+
+        def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+            total = context.task.loss(model(inputs), targets)
+            return total + self.sparsity * sum(module.weight.abs().sum() for module in scales) if self.sparsity else total
+
+        return loss
+
+    def _round(self, progress: float) -> int:
+        return min(int(progress * self.rounds) + 1, self.rounds)
+
+    def _close(
+        self,
+        held: Held,
+        network: Network,
+        groups: list[Group],
+        keep: Mapping[str, int],
+        gone: dict[str, np.ndarray],
+        context: Context,
+        due: int,
+    ) -> None:
+        """Set the least channels to zero, as many as are due by this round; what is gone stays gone."""
+        judged = self._scores(network.released(held), groups, context)
+        gone |= _zeros(held, groups, network)
+        for group in groups:
+            ahead = (1 - due / self.rounds) ** 3
+            stay = keep[group.name] + round(ahead * (group.size - keep[group.name]))
+            gone[group.name] = ~greatest(np.where(gone[group.name], -1.0, judged[group.name]), stay)
+            for member in makers(network.module, group):
+                mask = held.form(member.tensor)
+                assert isinstance(mask, Masked)
+                held.tighten(member.tensor, _closed(mask.mask, member, gone[group.name]))
+
+
+def _zeros(held: Held, groups: list[Group], network: Network) -> dict[str, np.ndarray]:
+    """The channels that are masked already: in a training that was cut off, too."""
+    found = {}
+    for group in groups:
+        member = makers(network.module, group)[0]
+        form = held.form(member.tensor)
+        assert isinstance(form, Masked)
+        rows = np.moveaxis(form.mask, member.axis, 0).reshape(form.shape[member.axis], -1)
+        found[group.name] = ~rows[np.array(member.places)].any((1, 2))
+    return found
+
+
+def _closed(mask: np.ndarray, member: Any, gone: np.ndarray) -> np.ndarray:
+    closed = np.moveaxis(mask.copy(), member.axis, 0)
+    closed[np.array(member.places)[gone].reshape(-1)] = False
+    return np.moveaxis(closed, 0, member.axis)
+
+
+def _mask(network: Network, name: str) -> np.ndarray:
+    form = network.form(name)
+    return form.mask if isinstance(form, Masked) else np.ones(form.shape, bool)
+
+
+def _groups(network: Network, context: Context) -> list[Group]:
+    """Those that some weight makes."""
+    stage = context.data.preprocessing
+    found = channel_groups(network.module, stage.shape, stage.dtype)
+    return [group for group in found if group.size > 1 and filters(network.module, group)]
+
+
+def _without(network: Network, gone: Mapping[str, np.ndarray], context: Context) -> Network:
+    stage = context.data.preprocessing
+    return cut(network, stage.shape, {name: np.flatnonzero(mask).tolist() for name, mask in gone.items()}, stage.dtype)
+
+
+def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in model.named_parameters()}
+
+
+def _counted(network: Network, context: Context) -> Any:
+    stage = context.data.preprocessing
+    with torch.no_grad():
+        return count(network.module, stage.shape, dtype=stage.dtype)
+
+
+def _check_reachable(least: float, target: float, step: str) -> None:
+    if least > target:
+        found = f"with a tenth of every group's channels {least:.2f} is left, {target:.2f} is wanted"
+        raise BudgetError(found, where=step, hint="a larger share, or prune-blocks beside it")
+
+
+def _row(group: Group, kept: int, budget: Budget) -> dict[str, Any]:
+    without = {group.name: kept}
+    return {
+        "group": group.name,
+        "kept": kept,
+        "of": group.size,
+        "tensors": len({member.tensor for member in group.members}),
+        "estimated MACs": budget.macs(without),
+        "estimated parameters": budget.params(without),
+    }
