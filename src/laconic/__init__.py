@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
     from laconic.methods.prune import Prune
+    from laconic.methods.prune_blocks import PruneBlocks
     from laconic.methods.prune_channels import PruneChannels
     from laconic.methods.quantize import Quantize
     from laconic.methods.share import Share
@@ -32,6 +33,7 @@ _HOMES = {
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
     "Prune": "laconic.methods.prune",
+    "PruneBlocks": "laconic.methods.prune_blocks",
     "PruneChannels": "laconic.methods.prune_channels",
     "Quantize": "laconic.methods.quantize",
     "Recipe": "laconic.recipe",
@@ -62,6 +64,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "build_model",
     "Prune",
     "PruneChannels",
+    "PruneBlocks",
     "Share",
     "Quantize",
     "Squeeze",

@@ -14,6 +14,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
@@ -63,6 +64,10 @@ CHANNEL_PRUNINGS = st.one_of(
     ),
     st.builds(PruneChannels, ratio=SHARES, rounds=st.integers(1, 99), training=st.builds(Training, **TRAINING | {"epochs": st.just(3)})),
 )
+BLOCK_PRUNINGS = st.one_of(
+    st.builds(PruneBlocks, blocks=st.integers(1, 99), samples=st.integers(1, 10**6)),
+    st.builds(PruneBlocks, latency=st.floats(0, 1, exclude_min=True)),
+)
 SHARINGS = st.builds(Share, bits=tables(st.integers(1, 12)), start=st.sampled_from(["linear", "density", "random", "exact"]))
 FINETUNES = st.builds(Finetune, **TRAINING)
 DISTILLATIONS = st.one_of(
@@ -81,6 +86,7 @@ SQUEEZINGS = st.one_of(
 BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Prune: PRUNES,
     PruneChannels: CHANNEL_PRUNINGS,
+    PruneBlocks: BLOCK_PRUNINGS,
     Share: SHARINGS,
     Finetune: FINETUNES,
     Distill: DISTILLATIONS,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from laconic.base.edits import Narrowed
+from laconic.base.edits import Cut
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Form
 
@@ -17,18 +17,18 @@ class Notes:
         classes: names of the outputs.
         folds: (layer, normalisation) pairs that were folded, in the order of the network; names as in the original class.
         reason: why there is no graph, where there is none.
-        narrowed: channels that were taken out, before the folds.
+        cuts: channels and branches that were taken out, in order; before the folds.
     """
 
     preprocessing: Preprocessing | None = None
     classes: tuple[str, ...] = ()
     folds: tuple[tuple[str, str], ...] = ()
     reason: str = ""
-    narrowed: tuple[Narrowed, ...] = ()
+    cuts: tuple[Cut, ...] = ()
 
     def structure(self) -> "Notes":
         """What it takes to give the class its shape again: all that a weights-only file notes."""
-        return Notes(folds=self.folds, narrowed=self.narrowed)
+        return Notes(folds=self.folds, cuts=self.cuts)
 
 
 @dataclass(frozen=True, eq=False)

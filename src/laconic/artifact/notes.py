@@ -6,7 +6,7 @@ from typing import Any
 from laconic.artifact.artifact import Notes
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import Reader, deflate, inflate
-from laconic.base.edits import Narrowed
+from laconic.base.edits import Cut, Narrowed, Shortened
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing, tokens
 
@@ -17,7 +17,7 @@ def write_notes(notes: Notes) -> bytes:
         "preprocessing": notes.preprocessing and _write_preprocessing(notes.preprocessing),
         "classes": notes.classes,
         "folds": notes.folds,
-        "narrowed": [_write_narrowed(edit) for edit in notes.narrowed],
+        "cuts": [_write_cut(cut) for cut in notes.cuts],
         "reason": notes.reason,
     }
     said = {key: value for key, value in fields.items() if value}
@@ -36,10 +36,12 @@ def _write_preprocessing(stage: Preprocessing) -> dict[str, Any]:
     }
 
 
-def _write_narrowed(edit: Narrowed) -> dict[str, Any]:
-    """The channels as bits of a hexadecimal number: half a byte stands for four of them."""
-    gone = {name: f"{sum(1 << channel for channel in channels):x}" for name, channels in edit.removed}
-    return {"shape": list(map(int, edit.shape)), "dtype": edit.dtype, "gone": gone}
+def _write_cut(cut: Cut) -> dict[str, Any]:
+    """Channels as bits of a hexadecimal number: half a byte stands for four of them. Branches by their names."""
+    sample = {"shape": list(map(int, cut.shape)), "dtype": cut.dtype}
+    if isinstance(cut, Shortened):
+        return sample | {"branches": list(cut.removed)}
+    return sample | {"channels": {name: f"{sum(1 << channel for channel in channels):x}" for name, channels in cut.removed}}
 
 
 def read_notes(reader: Reader, limits: Limits) -> Notes:
@@ -57,7 +59,7 @@ def read_notes(reader: Reader, limits: Limits) -> Notes:
             classes=tuple(_text(name) for name in _expect(list, fields.get("classes", []))),
             folds=tuple(_pair(names) for names in _expect(list, fields.get("folds", []))),
             reason=_text(fields.get("reason", "")),
-            narrowed=tuple(_read_narrowed(_expect(dict, edit)) for edit in _expect(list, fields.get("narrowed", []))),
+            cuts=tuple(_read_cut(_expect(dict, cut)) for cut in _expect(list, fields.get("cuts", []))),
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, DataError) as cause:
         raise reader.fault(f"the notes cannot be read: {type(cause).__name__}") from cause
@@ -71,9 +73,12 @@ def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
     return Preprocessing(shape, _number(fields["scale"]), mean, std)
 
 
-def _read_narrowed(fields: dict[str, Any]) -> Narrowed:
-    gone = tuple((_text(name), _channels(_text(bits))) for name, bits in _expect(dict, fields["gone"]).items())
-    return Narrowed(_shape(fields["shape"]), _text(fields["dtype"]), gone)
+def _read_cut(fields: dict[str, Any]) -> Cut:
+    shape, dtype = _shape(fields["shape"]), _text(fields["dtype"])
+    if "branches" in fields:
+        return Shortened(shape, dtype, tuple(_text(name) for name in _expect(list, fields["branches"])))
+    gone = tuple((_text(name), _channels(_text(bits))) for name, bits in _expect(dict, fields["channels"]).items())
+    return Narrowed(shape, dtype, gone)
 
 
 def _channels(bits: str) -> tuple[int, ...]:

@@ -32,7 +32,23 @@ class Narrowed:
         return cls(shape, dtype, tuple((name, tuple(sorted(removed[name]))) for name in sorted(removed) if removed[name]))
 
 
-Edit = Folded | Narrowed
+@dataclass(frozen=True)
+class Shortened:
+    """Some branches are gone whose output was added to what goes past them; only the latter is left.
+
+    Args:
+        shape: of the sample that the model was traced with, without the batch.
+        dtype: of that sample.
+        removed: the branches, by the name of their last convolution or linear layer.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    removed: tuple[str, ...]
+
+
+Cut = Narrowed | Shortened
+Edit = Folded | Cut
 
 
 def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
@@ -40,6 +56,6 @@ def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
     return tuple(edit for edit in edits if isinstance(edit, Folded))
 
 
-def narrowings_of(edits: tuple[Edit, ...]) -> tuple[Narrowed, ...]:
-    """Those that take channels out."""
-    return tuple(edit for edit in edits if isinstance(edit, Narrowed))
+def cuts_of(edits: tuple[Edit, ...]) -> tuple[Cut, ...]:
+    """Those that take something out, in order."""
+    return tuple(edit for edit in edits if not isinstance(edit, Folded))

@@ -6,6 +6,7 @@ torch operators. Normalisation and dropout follow the mode that the module is in
 
 import copy
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -51,8 +52,17 @@ def layered(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT)
     return assembled(model, exported(model, sample_shape, dtype, free_batch=True))
 
 
-def assembled(model: nn.Module, program: ExportedProgram, rewrite: Rewrite | None = None) -> fx.GraphModule:
-    """A traced program with the model's layers in place of the calls that they are."""
+def assembled(
+    model: nn.Module, program: ExportedProgram, rewrite: Rewrite | None = None, instead: Mapping[fx.Node, fx.Node] = MappingProxyType({})
+) -> fx.GraphModule:
+    """A traced program with the model's layers in place of the calls that they are.
+
+    Args:
+        model: that was traced.
+        program: its trace.
+        rewrite: what becomes of calls that are no layers.
+        instead: nodes that go, and the earlier ones that stand for them.
+    """
     if program.graph_signature.buffers_to_mutate:
         raise ExportError("the forward pass writes to buffers", hint="a model that is to be narrowed keeps no state while it runs")
     root, graph = copy.deepcopy(model), fx.Graph()
@@ -69,12 +79,15 @@ def assembled(model: nn.Module, program: ExportedProgram, rewrite: Rewrite | Non
             made[node] = (
                 graph.placeholder("x") if constant is None else graph.get_attr(constant if _has(root, constant) else _constant(constant))
             )
+        elif node in instead:
+            made[node] = made[instead[node]]
         elif node.op == "output":
             graph.output(_only(fx.map_arg(node.args[0], lambda one: made[one])))
         else:
             made[node] = _call(graph, root, node, names, made, rewrite)
     module = fx.GraphModule(root, graph, class_name=type(model).__name__)
     module.graph.eliminate_dead_code()
+    module.delete_all_unused_submodules()
     module.recompile()
     return module.train(model.training)
 

@@ -9,9 +9,9 @@ from torch import nn
 from laconic.artifact import Artifact, Limits, read, unpack
 from laconic.base.edits import Folded
 from laconic.base.errors import ModelError
-from laconic.graph.channels import Kept, narrow
 from laconic.graph.fold import fold, unfold
 from laconic.graph.network import Network
+from laconic.graph.replay import Smaller, recut
 from laconic.nn.weights import to_numpy, to_torch
 
 OTHER_CLASS = "give an object of the class that was packed"
@@ -20,7 +20,7 @@ OTHER_CLASS = "give an object of the class that was packed"
 def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> nn.Module:  # noqa: B008  frozen
     """A copy of `model` with the weights of a `.lac` file; what was folded is written as the normalisation that does the same.
 
-    Channels that were taken out are there again, with weights of zero.
+    Channels and branches that were taken out are there again, with weights of zero.
 
     Args:
         model: of the class that was packed.
@@ -31,25 +31,26 @@ def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> 
     """
     artifact = unpack(read(Path(path), limits), limits)
     pairs = _folds(model, artifact)
-    narrower, cuts = _narrowed(model, artifact)
-    state = unfold(narrower, pairs, _named(narrower, artifact, pairs))
+    smaller, cuts = _cut(model, artifact)
+    state = unfold(smaller, pairs, _named(smaller, artifact, pairs))
     return _filled(model, _widened(model, state, cuts) if cuts else state)
 
 
-def _narrowed(model: nn.Module, artifact: Artifact) -> tuple[nn.Module, list[Kept]]:
-    """The class as narrow as the file's network is, and what every cut left of each tensor."""
+def _cut(model: nn.Module, artifact: Artifact) -> tuple[nn.Module, list[tuple[nn.Module, Smaller]]]:
+    """The class cut as the file's network was; and the model before and after every cut."""
     cuts = []
-    for edit in artifact.notes.narrowed:
-        found = narrow(model, edit.shape, dict(edit.removed), edit.dtype)
+    for cut in artifact.notes.cuts:
+        cuts.append((model, found := recut(model, cut)))
         model = found.module
-        cuts.append(found.kept)
     return model, cuts
 
 
-def _widened(model: nn.Module, state: dict[str, np.ndarray], cuts: list[Kept]) -> dict[str, np.ndarray]:
-    """The state of the class as it is, zero where channels are gone; what the graph does not read stays as it was."""
-    for kept in reversed(cuts):
-        state = {name: _spread(array, [kept.get((name, axis)) for axis in range(array.ndim)]) for name, array in state.items()}
+def _widened(model: nn.Module, state: dict[str, np.ndarray], cuts: list[tuple[nn.Module, Smaller]]) -> dict[str, np.ndarray]:
+    """The state of the class as it is, zero where something is gone; what the graph does not read stays as it was."""
+    for before, after in reversed(cuts):
+        zeros = {name: np.zeros_like(to_numpy(value)) for name, value in before.state_dict().items() if name in after.gone}
+        masks = {name: [after.kept.get((name, axis)) for axis in range(array.ndim)] for name, array in state.items()}
+        state = zeros | {name: _spread(array, masks[name]) for name, array in state.items()}
     own = {name: to_numpy(value) for name, value in model.state_dict().items()}
     tied = {id(value): name for name, value in reversed(model.state_dict(keep_vars=True).items())}
     first = {name: tied[id(value)] for name, value in model.state_dict(keep_vars=True).items()}

@@ -4,6 +4,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
+from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
@@ -16,6 +17,7 @@ STEPS: dict[str, type[Step]] = {
     "fold": Fold,
     "prune": Prune,
     "prune-channels": PruneChannels,
+    "prune-blocks": PruneBlocks,
     "share": Share,
     "quantize": Quantize,
     "squeeze": Squeeze,

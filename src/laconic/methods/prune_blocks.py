@@ -1,0 +1,137 @@
+"""Take whole residual branches out: small networks wait for their number of nodes more than for their multiplications.
+
+A block y = x + f(x) without its branch is y = x (Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow
+Networks", §4: most branches can go one at a time with little harm). Which goes next is measured, not derived: the one without which the
+loss on samples of the training split is least. After each, all others are judged anew, until the target is met.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from laconic.base.edits import Shortened
+from laconic.base.errors import BudgetError, RecipeError
+from laconic.datasets.batches import batches
+from laconic.graph.branches import Branches
+from laconic.graph.network import Network
+from laconic.graph.replay import shortened
+from laconic.methods.step import Context, Plan, Step
+from laconic.nn.checks import at_home
+from laconic.profile import count
+
+BATCH = 64
+TARGETS = ("blocks", "macs", "params", "latency")
+
+
+@dataclass(frozen=True)
+class PruneBlocks(Step):
+    """Remove residual branches until the target is met. Say one of `blocks`, `macs`, `params`, `latency`.
+
+    Args:
+        blocks: how many branches to remove.
+        macs: share of the layers' multiply-adds to keep, 0 … 1.
+        params: share of the parameters to keep.
+        latency: share of the time of a forward pass to keep, at batch 1 on one thread of this machine.
+        samples: of the training split, on which losses are compared.
+
+    >>> print(PruneBlocks(blocks=2))
+    prune-blocks: {blocks: 2}
+    """
+
+    blocks: int | None = None
+    macs: float | None = None
+    params: float | None = None
+    latency: float | None = None
+    samples: int = 512
+
+    def __post_init__(self) -> None:
+        said = [name for name in TARGETS if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise RecipeError(f"say one of {', '.join(TARGETS)}", where="prune-blocks", hint="prune-blocks: {latency: 0.5}")
+        value = getattr(self, said[0])
+        for name, holds, allowed in (
+            (said[0], value >= 1 if said[0] == "blocks" else 0 < value <= 1, "a whole number from 1, or a share between 0 and 1"),
+            ("samples", self.samples >= 1, "a whole number from 1"),
+        ):
+            if not holds:
+                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=f"prune-blocks, {name}", hint=f"{name} is {allowed}")
+
+    def takes(self) -> Mapping[str, str]:
+        return {kind: kind for kind in ("dense", "masked", "grid", "codebook")}
+
+    def draft(self) -> Step:
+        return PruneBlocks(blocks=self.blocks, macs=self.macs or self.latency, params=self.params, samples=min(self.samples, BATCH))
+
+    def plan(self, network: Network, context: Context) -> Plan:
+        """Which branches go, in their order, and the loss without each.
+
+        Raises:
+            BudgetError: without all of them the target is not met. ExportError: the model cannot be traced.
+        """
+        stage = context.data.preprocessing
+        branches = Branches(network.module, stage.shape, stage.dtype)
+        samples = list(_samples(context, self.samples))
+        gone: list[str] = []
+        rows = []
+        while not self._met(network, gone, context):
+            left = [branch.name for branch in branches.found if branch.name not in gone]
+            if not left:
+                raise self._unreachable(len(gone))
+            losses = {name: _loss(branches.without([*gone, name]), samples, context) for name in left}
+            name = min(left, key=losses.__getitem__)
+            gone.append(name)
+            rows.append({"branch": name, "loss without": losses[name], "of": len(branches.found)})
+            context.progress("prune-blocks", 0.0, f"{len(gone)} of {len(branches.found)} branches gone, loss {losses[name]:.3f}")
+        return Plan(tuple(rows))
+
+    def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        return _without(network, [row["branch"] for row in plan.rows], context)
+
+    def _met(self, network: Network, gone: list[str], context: Context) -> bool:
+        if self.blocks is not None:
+            return len(gone) >= self.blocks
+        if not gone:
+            return any(share == 1 for share in (self.macs, self.params, self.latency))
+        smaller = _without(network, gone, context)
+        if self.latency is not None:
+            return context.clock(smaller, network, context.data) <= self.latency
+        cost, target = (_macs(context), self.macs) if self.macs is not None else (_params, self.params)
+        assert target is not None
+        return cost(smaller.module) <= target * cost(network.module)
+
+    def _unreachable(self, gone: int) -> BudgetError:
+        found = f"without any of its {gone} residual branches the model does not meet the target"
+        return BudgetError(found, where=str(self), hint="a larger share, or prune-channels beside it")
+
+
+def _without(network: Network, gone: list[str], context: Context) -> Network:
+    stage = context.data.preprocessing
+    return shortened(network, Shortened(stage.shape, stage.dtype, tuple(gone)))
+
+
+def _samples(context: Context, count: int) -> Any:
+    drawn = batches(context.data.train, context.data.preprocessing, min(BATCH, count), seed=context.seed)
+    return (batch for _, batch in zip(range(-(-count // BATCH)), drawn, strict=False))
+
+
+@torch.no_grad()
+def _loss(model: nn.Module, samples: list[tuple[Tensor, Tensor]], context: Context) -> float:
+    """Mean over the batches."""
+    model.eval()
+    losses = []
+    for inputs, targets in samples:
+        own = at_home(model, inputs)
+        losses.append(float(context.task.loss(model(own), targets.to(own.device))))
+    return sum(losses) / len(losses)
+
+
+def _macs(context: Context) -> Callable[[nn.Module], float]:
+    stage = context.data.preprocessing
+    return lambda model: count(model, stage.shape, dtype=stage.dtype).macs
+
+
+def _params(model: nn.Module) -> float:
+    return sum(value.numel() for value in model.parameters())

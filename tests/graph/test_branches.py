@@ -1,0 +1,122 @@
+"""A model without a branch computes what it computes with that branch at zero."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from laconic import build_model
+from laconic.artifact import Artifact, unpack, write
+from laconic.artifact.pack import pack
+from laconic.base.edits import Shortened
+from laconic.base.errors import ModelError
+from laconic.graph.branches import Branches
+from laconic.graph.fold import foldable
+from laconic.graph.network import Network
+from laconic.graph.persist import preserve, revive
+from laconic.graph.replay import edits_in, noted, replayed, shortened
+from laconic.graph.restore import load_into
+
+SHAPE = (3, 32, 32)
+GONE = ("layer1.1.conv2", "layer3.0.conv2")
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    built = build_model("zoo:resnet20")
+    with torch.no_grad():
+        for module in built.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+                module.bias.normal_()
+    return built.eval()
+
+
+@pytest.fixture(scope="module")
+def short(model: nn.Module) -> Network:
+    return shortened(Network(model), Shortened(SHAPE, "float32", GONE))
+
+
+def outputs(model: nn.Module) -> Tensor:
+    with torch.no_grad():
+        return model.eval()(torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)))
+
+
+def test_a_residual_network_has_a_branch_a_block(model: nn.Module) -> None:
+    names = [branch.name for branch in Branches(model, SHAPE).found]
+    assert names == [f"layer{stage}.{block}.conv2" for stage in (1, 2, 3) for block in (0, 1, 2)]
+
+
+def test_without_a_branch_is_with_it_at_zero(model: nn.Module, short: Network, tmp_path: Path) -> None:
+    """Where channels double, too: there what goes past is padded. The zeros are written by `load_into`."""
+    assert sum(p.numel() for p in short.module.parameters()) < sum(p.numel() for p in model.parameters())
+    for weights_only in (False, True):
+        write(tmp_path / "f.lac", Artifact(short.tensors(), notes=noted(short.edits)), weights_only)
+        loaded = load_into(build_model("zoo:resnet20"), tmp_path / "f.lac")
+        assert not loaded.layer1[1].bn2.weight.any()
+        assert torch.equal(outputs(loaded), outputs(short.module))
+
+
+def test_file_and_run_know_the_edit(model: nn.Module, short: Network) -> None:
+    content = pack(Artifact(short.tensors(), notes=noted(short.edits)), profile="fast")
+    assert edits_in(unpack(content).notes) == short.edits
+    assert torch.equal(outputs(revive(preserve(short), model).module), outputs(short.module))
+
+
+def test_what_was_folded_in_a_branch_is_forgotten_with_it(model: nn.Module) -> None:
+    folded = replayed(model, foldable(model, SHAPE))
+    both = shortened(folded, Shortened(SHAPE, "float32", GONE))
+    assert len(both.edits) == len(folded.edits) - 2 * len(GONE) + 1
+    again = replayed(model, both.edits).module
+    assert list(again.state_dict()) == list(both.module.state_dict())
+    assert torch.allclose(outputs(again), outputs(both.module), rtol=1e-4, atol=1e-4)
+
+
+class Shortcut(nn.Module):
+    """The path past the branch has a convolution of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.past = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.a(x).relu()) + self.past(x)
+
+
+class Twins(nn.Module):
+    """Neither of two equal paths goes past the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x) + self.b(x)
+
+
+class Read(nn.Module):
+    """What the branch computes on its way is needed elsewhere, so only its end is its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.a(x)
+        return (x + self.b(inner)) * inner
+
+
+@pytest.mark.parametrize(("net", "names"), [(Shortcut(), ["b"]), (Twins(), []), (Read(), ["b"])])
+def test_only_the_longer_way_is_a_branch_and_only_what_is_its_own(net: nn.Module, names: list[str]) -> None:
+    found = Branches(net, (3, 8, 8)).found
+    assert [branch.name for branch in found] == names
+    assert all("past" not in tensor for branch in found for tensor in branch.tensors)
+    assert not isinstance(net, Read) or found[0].tensors == ("b.bias", "b.weight")
+
+
+def test_an_unknown_branch_is_refused_by_name(model: nn.Module) -> None:
+    with pytest.raises(ModelError, match="no branch ends with 'nowhere'"):
+        Branches(model, SHAPE).without(["nowhere"])

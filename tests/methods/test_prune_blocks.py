@@ -1,0 +1,99 @@
+"""The branch that is missed least goes first."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from laconic import compress, load
+from laconic.base.errors import BudgetError, RecipeError
+from laconic.datasets.data import Data
+from laconic.graph.network import Network
+from laconic.methods.finetune import Finetune
+from laconic.methods.prune_blocks import PruneBlocks
+from laconic.methods.step import Context
+from laconic.profile import count
+from laconic.recipe import parse
+
+Apply = Callable[..., Network]
+
+
+class Deep(nn.Module):
+    """Three residual branches on 8 × 8 images; the second adds nothing at all, and learns nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(1, 4, 3, padding=1)
+        self.branches = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.fc = nn.Linear(4 * 64, 4)
+        with torch.no_grad():
+            self.branches[1].weight.zero_()
+            self.branches[1].bias.zero_()
+        self.branches[1].requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for branch in self.branches:
+            x = x + branch(x.relu())
+        return self.fc(x.flatten(1))
+
+
+@pytest.fixture(scope="module")
+def deep(data: Data) -> nn.Module:
+    """Trained, so that the others are missed."""
+    return Finetune(epochs=4, lr=0.02, batch=32)(Deep(), data).module
+
+
+def test_what_adds_nothing_goes_first_and_changes_nothing(apply: Apply, data: Data, deep: nn.Module) -> None:
+    model = deep
+    short = apply(PruneBlocks(blocks=1), Network(model)).module
+    assert "branches.1.weight" not in short.state_dict()
+    inputs = torch.from_numpy(data.preprocessing.apply(data.test.inputs[:4]))
+    with torch.no_grad():
+        assert torch.equal(short(inputs), model(inputs))
+
+
+def test_a_share_of_macs_is_met(apply: Apply) -> None:
+    model = Deep()
+    short = apply(PruneBlocks(macs=0.7), Network(model)).module
+    assert count(short, (1, 8, 8)).macs <= 0.7 * count(model, (1, 8, 8)).macs
+    assert len([name for name in short.state_dict() if "branches" in name]) == 2
+
+
+def test_a_share_of_the_time_is_measured(data: Data, deep: nn.Module) -> None:
+    """With a clock that counts layers."""
+    model = deep
+
+    def clock(candidate: Network, before: Network, _: Data) -> float:
+        return len(list(candidate.module.parameters())) / len(list(before.module.parameters()))
+
+    step, network, context = PruneBlocks(latency=0.6), Network(model), Context(data, model, clock=clock)
+    plan = step.plan(network, context)
+    assert plan.rows[0]["branch"] == "branches.1"
+    assert len(plan.rows) == 2
+
+
+def test_a_target_below_what_all_branches_take_is_refused(apply: Apply) -> None:
+    with pytest.raises(BudgetError, match="without any of its 3 residual branches"):
+        apply(PruneBlocks(macs=0.1), Network(Deep()))
+
+
+def test_a_shorter_network_goes_on_through_a_recipe_and_into_a_file(data: Data, tmp_path: Path) -> None:
+    recipe = parse("steps:\n- prune-blocks: {blocks: 1}\n- prune-channels: {macs: 0.8, criterion: l2}\n- share: {bits: 6}")
+    result = compress(Deep(), data, recipe)
+    result.save(tmp_path / "f.lac")
+    inputs = data.preprocessing.apply(data.test.inputs[:8])
+    with torch.no_grad():
+        there = result.model(torch.from_numpy(inputs)).numpy()
+    np.testing.assert_allclose(load(tmp_path / "f.lac")(inputs), there, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("fields", [{}, {"blocks": 1, "macs": 0.5}, {"blocks": 0}, {"latency": 0.0}, {"blocks": 1, "samples": 0}])
+def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError):
+        PruneBlocks(**fields)
