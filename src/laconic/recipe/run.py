@@ -19,7 +19,7 @@ from laconic.graph.replay import noted
 from laconic.methods.step import Context, Step
 from laconic.nn import left_dense
 from laconic.recipe.folder import RunFolder, open_run
-from laconic.recipe.measure import Comparison, Runnable, compare, environment, session_ratio
+from laconic.recipe.measure import Comparison, Runnable, SessionClock, compare, environment
 from laconic.recipe.package import package, repackage
 from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
@@ -71,7 +71,7 @@ def run(
     with open_run(folder, identity_of_run, resume) as kept:
         progress("export", 0.0, "the model as it came")
         before = package(original, data)
-        context = Context(data, original.module, task, 0, progress, price=weights_only_bytes, clock=session_ratio)
+        context = Context(data, original.module, task, 0, progress, price=weights_only_bytes, clock=SessionClock())
         network, stages = _carry_out(recipe, original, context, kept)
         progress("measure", 0.0, "export, pack, load again")
         finished = _finish(original, before, network, data, task)
