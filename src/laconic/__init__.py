@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from laconic.datasets import Data, from_arrays, load_data
     from laconic.graph.restore import load_into
     from laconic.methods.distill import Distill
+    from laconic.methods.factorize import Factorize
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
     from laconic.methods.prune import Prune
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Data": "laconic.datasets",
     "Distill": "laconic.methods.distill",
+    "Factorize": "laconic.methods.factorize",
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
     "Prune": "laconic.methods.prune",
@@ -65,6 +67,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Prune",
     "PruneChannels",
     "PruneBlocks",
+    "Factorize",
     "Share",
     "Quantize",
     "Squeeze",

@@ -60,6 +60,7 @@ def test_unknown_keys_are_passed_over() -> None:
         '{"cuts": [{"shape": [3], "dtype": "float32", "channels": {"a": "-1"}}]}',
         '{"cuts": [{"shape": [3], "dtype": "float32", "channels": {"a": 3}}]}',
         '{"cuts": [{"shape": [3], "dtype": "float32", "branches": "a"}]}',
+        '{"cuts": [{"layer": "a", "kind": "svd", "ranks": [-1]}]}',
         "[" * 500_000,
         '{"a":' * 100_000,
         '{"a": ' + "9" * 100_000 + "}",

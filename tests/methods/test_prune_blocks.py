@@ -69,7 +69,7 @@ def test_a_share_of_the_time_is_measured(data: Data, deep: nn.Module) -> None:
     """With a clock that counts layers."""
     model = deep
 
-    def clock(candidate: Network, before: Network, _: Data) -> float:
+    def clock(candidate: Network, before: Network, _: np.ndarray) -> float:
         return len(list(candidate.module.parameters())) / len(list(before.module.parameters()))
 
     step, network, context = PruneBlocks(latency=0.6), Network(model), Context(data, model, clock=clock)

@@ -10,6 +10,7 @@ from laconic.base.errors import BudgetError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.methods.distill import Distill
+from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
@@ -30,6 +31,7 @@ EVERY: dict[str, Step] = {
     "prune some": Prune(quality={"fc": 0.5}),
     "prune channels": PruneChannels(ratio=0.3, criterion="l2"),
     "prune blocks": PruneBlocks(blocks=1, samples=32),
+    "factorize": Factorize(rank={"block.*": 2}, kind="svd", samples=32),
     "share": Share(bits=3),
     "share some": Share(bits={"block.*": 2}),
     "fold": Fold(),
@@ -59,6 +61,12 @@ REFUSED = {
     ("share some", "prune channels"),
     ("quantize", "prune channels"),
     ("squeeze", "prune channels"),
+    ("prune", "factorize"),
+    ("prune gradually", "factorize"),
+    ("share", "factorize"),
+    ("share some", "factorize"),
+    ("quantize", "factorize"),
+    ("squeeze", "factorize"),
     ("share", "squeeze"),
     ("share some", "squeeze"),
     ("squeeze", "prune"),
@@ -68,8 +76,16 @@ REFUSED = {
     ("squeeze", "share some"),
     ("squeeze", "fold"),
 }
-GONE = {("prune blocks", "prune blocks"), ("prune blocks", "share some")}  # the model has one block
-LEFT = {"share": "codebook", "share some": "codebook", "quantize": "grid", "squeeze": "grid"}
+GONE = {("prune blocks", "prune blocks"), ("prune blocks", "share some"), ("prune blocks", "factorize")}  # the model has one block
+LEFT = {
+    "prune": "masked",
+    "prune gradually": "masked",
+    "prune some": "masked",
+    "share": "codebook",
+    "share some": "codebook",
+    "quantize": "grid",
+    "squeeze": "grid",
+}
 
 
 def carry_out(steps: list[Step], model: nn.Module, data: Data) -> Network:

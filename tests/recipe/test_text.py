@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from laconic.base.errors import RecipeError
 from laconic.methods.distill import Distill
+from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
@@ -68,6 +69,11 @@ BLOCK_PRUNINGS = st.one_of(
     st.builds(PruneBlocks, blocks=st.integers(1, 99), samples=st.integers(1, 10**6)),
     st.builds(PruneBlocks, latency=st.floats(0, 1, exclude_min=True)),
 )
+FACTORINGS = st.one_of(
+    st.builds(Factorize, macs=st.floats(0, 1, exclude_min=True), kind=st.sampled_from(["auto", "svd", "spatial", "tucker", "separable"])),
+    st.builds(Factorize, rank=tables(st.integers(1, 99)), kind=st.just("cp"), samples=st.integers(0, 99)),
+    st.builds(Factorize, vbmf=st.just(True)),
+)
 SHARINGS = st.builds(Share, bits=tables(st.integers(1, 12)), start=st.sampled_from(["linear", "density", "random", "exact"]))
 FINETUNES = st.builds(Finetune, **TRAINING)
 DISTILLATIONS = st.one_of(
@@ -87,6 +93,7 @@ BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Prune: PRUNES,
     PruneChannels: CHANNEL_PRUNINGS,
     PruneBlocks: BLOCK_PRUNINGS,
+    Factorize: FACTORINGS,
     Share: SHARINGS,
     Finetune: FINETUNES,
     Distill: DISTILLATIONS,

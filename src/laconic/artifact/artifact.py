@@ -17,7 +17,7 @@ class Notes:
         classes: names of the outputs.
         folds: (layer, normalisation) pairs that were folded, in the order of the network; names as in the original class.
         reason: why there is no graph, where there is none.
-        cuts: channels and branches that were taken out, in order; before the folds.
+        cuts: what made the model smaller, in order; before the folds.
     """
 
     preprocessing: Preprocessing | None = None

@@ -6,7 +6,7 @@ from typing import Any
 from laconic.artifact.artifact import Notes
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import Reader, deflate, inflate
-from laconic.base.edits import Cut, Narrowed, Shortened
+from laconic.base.edits import Cut, Factored, Narrowed, Shortened
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing, tokens
 
@@ -37,7 +37,9 @@ def _write_preprocessing(stage: Preprocessing) -> dict[str, Any]:
 
 
 def _write_cut(cut: Cut) -> dict[str, Any]:
-    """Channels as bits of a hexadecimal number: half a byte stands for four of them. Branches by their names."""
+    """Channels as bits of a hexadecimal number: half a byte stands for four of them."""
+    if isinstance(cut, Factored):
+        return {"layer": cut.layer, "kind": cut.kind, "ranks": list(cut.ranks)}
     sample = {"shape": list(map(int, cut.shape)), "dtype": cut.dtype}
     if isinstance(cut, Shortened):
         return sample | {"branches": list(cut.removed)}
@@ -74,6 +76,8 @@ def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
 
 
 def _read_cut(fields: dict[str, Any]) -> Cut:
+    if "layer" in fields:
+        return Factored(_text(fields["layer"]), _text(fields["kind"]), _shape(fields["ranks"]))
     shape, dtype = _shape(fields["shape"]), _text(fields["dtype"])
     if "branches" in fields:
         return Shortened(shape, dtype, tuple(_text(name) for name in _expect(list, fields["branches"])))
@@ -92,7 +96,7 @@ def _channels(bits: str) -> tuple[int, ...]:
 def _shape(sides: object) -> tuple[int, ...]:
     shape = tuple(_expect(int, side) for side in _expect(list, sides))
     if any(side < 0 for side in shape):
-        raise ValueError("a side of a sample is negative")
+        raise ValueError("a side or a rank is negative")
     return shape
 
 

@@ -47,7 +47,22 @@ class Shortened:
     removed: tuple[str, ...]
 
 
-Cut = Narrowed | Shortened
+@dataclass(frozen=True)
+class Factored:
+    """A layer is several in a row, whose product is of low rank.
+
+    Args:
+        layer: that was; the layers in its place are called `layer.0`, `layer.1`, …
+        kind: of the factorisation, one of those in `nn.factored`.
+        ranks: of it.
+    """
+
+    layer: str
+    kind: str
+    ranks: tuple[int, ...]
+
+
+Cut = Narrowed | Shortened | Factored
 Edit = Folded | Cut
 
 
@@ -57,5 +72,5 @@ def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
 
 
 def cuts_of(edits: tuple[Edit, ...]) -> tuple[Cut, ...]:
-    """Those that take something out, in order."""
+    """Those that make the model smaller, in order."""
     return tuple(edit for edit in edits if not isinstance(edit, Folded))

@@ -1,16 +1,24 @@
-"""The shape that a network came to have, from the class that it came from: Edits done again."""
+"""The shape that a network came to have, from the class that it came from: Edits done again, and undone."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 from torch import nn
 
 from laconic.artifact import Notes
-from laconic.base.edits import Cut, Edit, Folded, Shortened, cuts_of, folds_of
+from laconic.base.edits import Cut, Edit, Factored, Folded, Shortened, cuts_of, folds_of
+from laconic.base.errors import ModelError
 from laconic.graph.branches import Branches
 from laconic.graph.channels import Kept, narrow
 from laconic.graph.fold import fold
 from laconic.graph.network import Network
+from laconic.nn.factored import chain, product
+from laconic.nn.weights import to_numpy, to_torch
+
+State = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -18,32 +26,38 @@ class Smaller:
     """A model after a cut.
 
     Args:
-        module: its graph with its own layers.
-        kept: what stayed of tensors that lost channels.
-        gone: tensors that went.
+        module: the model.
+        restored: from its state to one of the model before that computes the same.
     """
 
     module: nn.Module
-    kept: Kept
-    gone: tuple[str, ...] = ()
+    restored: Callable[[State], State]
 
 
 def recut(model: nn.Module, cut: Cut) -> Smaller:
     """The model after this cut.
 
     Raises:
-        ModelError: it has no such channels or branches. ExportError: it cannot be traced.
+        ModelError: it has no such channels, branches or layers. ExportError: it cannot be traced.
     """
+    if isinstance(cut, Factored):
+        return _factored(model, cut)
     if isinstance(cut, Shortened):
         branches = Branches(model, cut.shape, cut.dtype)
-        gone = tuple(name for branch in branches.found if branch.name in cut.removed for name in branch.tensors)
-        return Smaller(branches.without(cut.removed), {}, gone)
+        gone = gone_with(branches, cut)
+        zeros = {name: np.zeros_like(to_numpy(value)) for name, value in model.state_dict().items() if name in gone}
+        return Smaller(branches.without(cut.removed), lambda state: zeros | state)
     found = narrow(model, cut.shape, dict(cut.removed), cut.dtype)
-    return Smaller(found.module, found.kept)
+    return Smaller(found.module, lambda state: _widened(state, found.kept))
+
+
+def gone_with(branches: Branches, cut: Shortened) -> set[str]:
+    """The tensors of the branches that a cut takes."""
+    return {name for branch in branches.found if branch.name in cut.removed for name in branch.tensors}
 
 
 def replayed(model: nn.Module, edits: Sequence[Edit]) -> Network:
-    """The model after these Edits, cuts first: a fold neither makes channels nor names.
+    """The model after these Edits, cuts first: a fold changes no other layer's shape, and no names.
 
     Raises:
         ModelError: the model has no such layers, channels or branches. ExportError: it cannot be traced.
@@ -63,10 +77,31 @@ def shortened(network: Network, cut: Shortened) -> Network:
     """
     if not cut.removed:
         return network
-    found = recut(network.module, cut)
-    forms = {name: form for name, form in network.forms.items() if name not in found.gone}
-    edits = tuple(edit for edit in network.edits if not isinstance(edit, Folded) or f"{edit.layer}.weight" not in found.gone)
-    return Network(found.module, forms, (*edits, cut))
+    gone = gone_with(Branches(network.module, cut.shape, cut.dtype), cut)
+    forms = {name: form for name, form in network.forms.items() if name not in gone}
+    edits = tuple(edit for edit in network.edits if not isinstance(edit, Folded) or f"{edit.layer}.weight" not in gone)
+    return Network(recut(network.module, cut).module, forms, (*edits, cut))
+
+
+@torch.no_grad()
+def factored(network: Network, cut: Factored, factors: Sequence[np.ndarray]) -> Network:
+    """A new network in which these weights, in the shapes of `nn.factored`, stand for a layer; its bias is that of the last.
+
+    Raises:
+        ModelError: there is no such layer, or it cannot be factored so.
+    """
+    module = recut(network.module, cut).module
+    made = module.get_submodule(cut.layer)
+    layers = [layer for layer in made.children() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)]
+    for layer, weight in zip(layers, factors, strict=True):
+        layer.weight.copy_(to_torch(np.ascontiguousarray(weight)))
+    bias = network.module.get_submodule(cut.layer).bias
+    if layers[-1].bias is not None and isinstance(bias, torch.Tensor):
+        layers[-1].bias.copy_(bias)
+    forms = {name: form for name, form in network.forms.items() if name != f"{cut.layer}.weight"}
+    last = f"{cut.layer}.{len(layers) - 1}"
+    edits = (Folded(last, edit.norm) if isinstance(edit, Folded) and edit.layer == cut.layer else edit for edit in network.edits)
+    return Network(module, forms, (*edits, cut))
 
 
 def noted(edits: Sequence[Edit]) -> Notes:
@@ -78,3 +113,36 @@ def noted(edits: Sequence[Edit]) -> Notes:
 def edits_in(notes: Notes) -> tuple[Edit, ...]:
     """The Edits that a file notes."""
     return (*notes.cuts, *(Folded(layer, norm) for layer, norm in notes.folds))
+
+
+def _factored(model: nn.Module, cut: Factored) -> Smaller:
+    module = copy.deepcopy(model)
+    try:
+        layer = module.get_submodule(cut.layer)
+    except AttributeError as cause:
+        raise ModelError(f"the model has no layer {cut.layer!r}") from cause
+    made = chain(layer, cut.kind, cut.ranks)
+    module.set_submodule(cut.layer, made)
+    last = f"{cut.layer}.{len(made) - 1}"
+
+    def restored(state: State) -> State:
+        factors = [state[f"{cut.layer}.{number}.weight"] for number in range(len(made))]
+        others = {name: array for name, array in state.items() if not name.startswith(f"{cut.layer}.")}
+        bias = {f"{cut.layer}.bias": state[f"{last}.bias"]} if f"{last}.bias" in state else {}
+        return others | bias | {f"{cut.layer}.weight": product(cut.kind, cut.ranks, factors).astype(factors[0].dtype)}
+
+    return Smaller(module, restored)
+
+
+def _widened(state: State, kept: Kept) -> State:
+    """Zero where channels are gone."""
+    return {name: _spread(array, [kept.get((name, axis)) for axis in range(array.ndim)]) for name, array in state.items()}
+
+
+def _spread(array: np.ndarray, masks: list[np.ndarray | None]) -> np.ndarray:
+    """The array in a larger one of zeros, in the places that the masks let through."""
+    sides = [side if mask is None else len(mask) for side, mask in zip(array.shape, masks, strict=True)]
+    places = [np.arange(side) if mask is None else np.flatnonzero(mask) for side, mask in zip(array.shape, masks, strict=True)]
+    whole = np.zeros(sides, array.dtype)
+    whole[np.ix_(*places)] = array
+    return whole

@@ -20,7 +20,7 @@ OTHER_CLASS = "give an object of the class that was packed"
 def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> nn.Module:  # noqa: B008  frozen
     """A copy of `model` with the weights of a `.lac` file; what was folded is written as the normalisation that does the same.
 
-    Channels and branches that were taken out are there again, with weights of zero.
+    Channels and branches that were taken out are there again, with weights of zero; of layers that were factored, the product.
 
     Args:
         model: of the class that was packed.
@@ -30,40 +30,29 @@ def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> 
         ArtifactError: the file is damaged. ModelError: the file is not of this class.
     """
     artifact = unpack(read(Path(path), limits), limits)
-    pairs = _folds(model, artifact)
     smaller, cuts = _cut(model, artifact)
+    pairs = _folds(smaller, artifact)
     state = unfold(smaller, pairs, _named(smaller, artifact, pairs))
-    return _filled(model, _widened(model, state, cuts) if cuts else state)
+    return _filled(model, _whole(model, state, cuts) if cuts else state)
 
 
-def _cut(model: nn.Module, artifact: Artifact) -> tuple[nn.Module, list[tuple[nn.Module, Smaller]]]:
-    """The class cut as the file's network was; and the model before and after every cut."""
+def _cut(model: nn.Module, artifact: Artifact) -> tuple[nn.Module, list[Smaller]]:
+    """The class cut as the file's network was, cut by cut."""
     cuts = []
     for cut in artifact.notes.cuts:
-        cuts.append((model, found := recut(model, cut)))
-        model = found.module
+        cuts.append(recut(model, cut))
+        model = cuts[-1].module
     return model, cuts
 
 
-def _widened(model: nn.Module, state: dict[str, np.ndarray], cuts: list[tuple[nn.Module, Smaller]]) -> dict[str, np.ndarray]:
-    """The state of the class as it is, zero where something is gone; what the graph does not read stays as it was."""
-    for before, after in reversed(cuts):
-        zeros = {name: np.zeros_like(to_numpy(value)) for name, value in before.state_dict().items() if name in after.gone}
-        masks = {name: [after.kept.get((name, axis)) for axis in range(array.ndim)] for name, array in state.items()}
-        state = zeros | {name: _spread(array, masks[name]) for name, array in state.items()}
+def _whole(model: nn.Module, state: dict[str, np.ndarray], cuts: list[Smaller]) -> dict[str, np.ndarray]:
+    """The state of the class as it is, with zeros where something is gone; what the graph does not read stays as it was."""
+    for cut in reversed(cuts):
+        state = cut.restored(state)
     own = {name: to_numpy(value) for name, value in model.state_dict().items()}
     tied = {id(value): name for name, value in reversed(model.state_dict(keep_vars=True).items())}
     first = {name: tied[id(value)] for name, value in model.state_dict(keep_vars=True).items()}
     return {name: state.get(name, state.get(first[name], value)) for name, value in own.items()}
-
-
-def _spread(array: np.ndarray, masks: list[np.ndarray | None]) -> np.ndarray:
-    """The array in a larger one of zeros, in the places that the masks let through."""
-    sides = [side if mask is None else len(mask) for side, mask in zip(array.shape, masks, strict=True)]
-    places = [np.arange(side) if mask is None else np.flatnonzero(mask) for side, mask in zip(array.shape, masks, strict=True)]
-    whole = np.zeros(sides, array.dtype)
-    whole[np.ix_(*places)] = array
-    return whole
 
 
 def _folds(model: nn.Module, artifact: Artifact) -> list[Folded]:

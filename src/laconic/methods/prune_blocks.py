@@ -97,7 +97,7 @@ class PruneBlocks(Step):
             return any(share == 1 for share in (self.macs, self.params, self.latency))
         smaller = _without(network, gone, context)
         if self.latency is not None:
-            return context.clock(smaller, network, context.data) <= self.latency
+            return context.clock(smaller, network, context.sample()) <= self.latency
         cost, target = (_macs(context), self.macs) if self.macs is not None else (_params, self.params)
         assert target is not None
         return cost(smaller.module) <= target * cost(network.module)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -44,9 +45,9 @@ def coded_bytes(network: Network) -> int:
     return len(encode_group(integers)) + sum(len(encode_array(form.table)) for form in forms)
 
 
-def eager_ratio(candidate: Network, before: Network, data: Data) -> float:
-    """Time of a forward pass of one over that of the other, in torch's eager mode, in turns, at batch 1 on one thread."""
-    samples = torch.from_numpy(data.preprocessing.apply(data.train.inputs[:1]))
+def eager_ratio(candidate: Network, before: Network, inputs: np.ndarray) -> float:
+    """Time of a forward pass of one over that of the other, in torch's eager mode, in turns, on one thread."""
+    samples = torch.from_numpy(inputs)
     spent: tuple[list[float], list[float]] = ([], [])
     with torch.inference_mode(), one_thread():
         for turn in range(TURNS + 1):
@@ -70,8 +71,8 @@ class Context:
         progress: is told how far the step is.
         memory: keeps the state of this step's training, to go on from after a kill.
         price: bytes of the weights-only file that a network would make; without a file to ask, those of its coded integers and tables.
-        clock: (candidate, before, data) → how many times as long as that of the network before a candidate's forward pass takes;
-            without a session to ask, in eager torch.
+        clock: (candidate, before, inputs) → how many times as long as that of the network before a candidate's forward pass takes on
+            these inputs `(n, *shape)`; without a session to ask, in eager torch.
     """
 
     data: Data
@@ -81,7 +82,11 @@ class Context:
     progress: Progress = silent
     memory: Memory = FORGETFUL
     price: Callable[[Network], int] = coded_bytes
-    clock: Callable[[Network, Network, Data], float] = eager_ratio
+    clock: Callable[[Network, Network, np.ndarray], float] = eager_ratio
+
+    def sample(self) -> np.ndarray:
+        """One input of the network, `(1, *shape)`."""
+        return self.data.preprocessing.apply(self.data.train.inputs[:1])
 
     def train(self, model: nn.Module, loss: BatchLoss, training: Training, purpose: str) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""

@@ -11,14 +11,14 @@ from torch import nn
 
 from laconic.artifact import Artifact, Tensor, layout, unpack_each
 from laconic.base.dtypes import bits
-from laconic.base.errors import ModelError
+from laconic.base.errors import ExportError, GraphError, LimitError, ModelError
 from laconic.base.measures import Measure, machine, timing
 from laconic.base.records import Figures, Layer, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
+from laconic.graph.export import export
 from laconic.graph.network import Network
 from laconic.profile import count
-from laconic.recipe.package import package
 from laconic.runtime import Session
 from laconic.runtime.latency import clock, ratio
 from laconic.train import Runner, Task, as_runner, judge
@@ -75,23 +75,27 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
 
 
 class SessionClock:
-    """Times candidates against the network before as sessions of their files, where they have graphs, in turns."""
+    """Times candidates against the network before as sessions, where they have graphs, in turns on one thread."""
 
     def __init__(self) -> None:
         self._kept: tuple[Network, Runner] | None = None
 
-    def __call__(self, candidate: Network, before: Network, data: Data) -> float:
-        """How many times as long as that of the network before the candidate's forward pass takes, at batch 1 on one thread."""
+    def __call__(self, candidate: Network, before: Network, inputs: np.ndarray) -> float:
+        """How many times as long as that of the network before the candidate's forward pass takes on inputs `(n, *shape)`."""
         if self._kept is None or self._kept[0] is not before:
-            self._kept = before, _runner(before, data)
-        runners = {"candidate": _runner(candidate, data), "before": self._kept[1]}
-        sample = data.preprocessing.apply(data.train.inputs[:1])
-        times = clock({name: lambda run=run: run(sample) for name, run in runners.items()}, REPEATS)  # type: ignore[misc]
+            self._kept = before, _runner(before, inputs)
+        runners = {"candidate": _runner(candidate, inputs), "before": self._kept[1]}
+        times = clock({name: lambda run=run: run(inputs) for name, run in runners.items()}, REPEATS)  # type: ignore[misc]
         return statistics.median(times["candidate"]) / statistics.median(times["before"])
 
 
-def _runner(network: Network, data: Data) -> Runner:
-    return Runnable(network.module, package(network, data)[0]).runner()
+def _runner(network: Network, inputs: np.ndarray) -> Runner:
+    try:
+        runner = Session(Artifact(network.tensors(), export(network.module, inputs.shape[1:], str(inputs.dtype))))
+        runner(inputs)
+    except (ExportError, GraphError, LimitError):
+        return as_runner(network.module)
+    return runner
 
 
 def _class_numbers(data: Data, task: Task) -> tuple[int, ...]:

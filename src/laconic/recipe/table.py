@@ -1,6 +1,7 @@
 """The one table from a recipe's word to its Step. A new method adds one line here."""
 
 from laconic.methods.distill import Distill
+from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
@@ -15,6 +16,7 @@ STEPS: dict[str, type[Step]] = {
     "finetune": Finetune,
     "distill": Distill,
     "fold": Fold,
+    "factorize": Factorize,
     "prune": Prune,
     "prune-channels": PruneChannels,
     "prune-blocks": PruneBlocks,

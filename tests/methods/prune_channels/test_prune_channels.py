@@ -104,7 +104,7 @@ def test_a_share_of_the_time_is_measured_on_candidates(model: nn.Module, data: D
     """With a clock that goes by parameters, the target is met in them."""
     asked = []
 
-    def clock(candidate: Network, before: Network, _: Data) -> float:
+    def clock(candidate: Network, before: Network, _: np.ndarray) -> float:
         asked.append(params(candidate.module) / params(before.module))
         return asked[-1]
 

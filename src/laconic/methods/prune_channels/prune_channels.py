@@ -153,7 +153,7 @@ class PruneChannels(Step):
     def _time(self, network: Network, judged: Mapping[str, np.ndarray], keep: Mapping[str, int], context: Context) -> float:
         """Of the forward pass without these channels, as a share of that with them; both measured in turns."""
         candidate = _without(network, {name: ~greatest(judged[name], count) for name, count in keep.items()}, context)
-        ratio = context.clock(candidate, network, context.data)
+        ratio = context.clock(candidate, network, context.sample())
         context.progress("measure", 0.0, f"{ratio:.2f} × the time")
         return ratio
 

@@ -1,0 +1,10 @@
+"""Low rank: layers as chains of thin ones.
+
+factorize    the step: which layers, which kinds, which ranks
+decompose    a weight as the weights of a chain
+vbmf         the rank that stands above the noise
+"""
+
+from laconic.methods.factorize.factorize import Factorize
+
+__all__ = ["Factorize"]
