@@ -1,11 +1,13 @@
 """The one front on which a model is traced: `torch.export`, with a clear refusal."""
 
 import copy
+import inspect
 import io
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -36,7 +38,10 @@ def exported(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT
     """
     traceable, example = prepared(model, sample_shape, dtype)
     with quiet(), refusing():
-        shapes = ({0: torch.export.Dim("batch", min=1)},) if free_batch else None
+        shapes: Any = ({0: torch.export.Dim("batch", min=1)},) if free_batch else None
+        first = next(iter(inspect.signature(traceable.forward).parameters.values()), None)
+        if shapes and first is not None and first.kind is inspect.Parameter.VAR_POSITIONAL:
+            shapes = (shapes,)
         return torch.export.export(traceable, (example,), dynamic_shapes=shapes)
 
 

@@ -122,7 +122,8 @@ def test_in_training_channels_go_in_rounds_and_the_cut_changes_nothing(model: nn
     narrow = step.apply(network, plan, context).module
     at_once = PruneChannels(macs=0.5, criterion="l2")
     sizes = {group.name: group.size for group in channel_groups(narrow, SHAPE)}
-    assert sizes == {row["group"]: row["kept"] for row in plan.rows}
+    assert sizes == {row["group"]: row["kept"] for row in plan.rows if not row["why"]}
+    assert [(row["group"], row["why"]) for row in plan.rows if row["why"]] == [("fc.weight", "it is the model's output")]
     assert macs(narrow) == macs(at_once.apply(network, plan, context).module)
 
 

@@ -11,6 +11,9 @@ from laconic.graph.channels.atoms import FIXED, Labels
 from laconic.graph.channels.table import Table
 from laconic.graph.trace import FLOAT, trace
 
+UNREAD = "the forward pass does not read it"
+TIED = "its channels are tied to the sample's, or to a constant's"
+
 
 @dataclass(frozen=True)
 class Member:
@@ -58,6 +61,32 @@ def channel_groups(model: nn.Module, sample_shape: tuple[int, ...], dtype: str =
     [('0.weight', 0), ('0.bias', 0), ('2.weight', 1)]
     """
     return groups_of(table_of(model, sample_shape, dtype))
+
+
+def left_whole(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> dict[str, str]:
+    """Weights that keep all of their outputs → why.
+
+    Raises:
+        ExportError: the model cannot be traced.
+
+    >>> left_whole(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), (4,))
+    {'2.weight': "it is the model's output"}
+    """
+    table = table_of(model, sample_shape, dtype)
+    tensors = model.state_dict(keep_vars=True)
+    axes = axes_of(table)
+    read = {name for name, _ in axes}
+    found = {name: UNREAD for name, value in model.named_parameters() if value.ndim > 1 and name not in read}
+    for (name, axis), labels in axes.items():
+        if axis == _output_axis(model, name) and name in tensors and tensors[name].ndim > 1 and (table.atoms.find(labels) == FIXED).all():
+            reasons = [table.atoms.reason(int(label)) for label in labels if label >= 0]
+            found[name] = next(filter(None, reasons), TIED)
+    return found
+
+
+def _output_axis(model: nn.Module, name: str) -> int:
+    transposed = isinstance(model.get_submodule(name.rpartition(".")[0]), nn.modules.conv._ConvTransposeNd | nn.Embedding)
+    return 1 if transposed else 0
 
 
 def table_of(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> Table:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from laconic.base.errors import BudgetError, RecipeError
 from laconic.forms import Masked
 from laconic.forms.magnitude import greatest
-from laconic.graph.channels import Group, channel_groups
+from laconic.graph.channels import Group, channel_groups, left_whole
 from laconic.graph.channels.cut import cut
 from laconic.graph.network import Network
 from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
@@ -118,10 +118,11 @@ class PruneChannels(Step):
         budget = Budget(groups, _shapes(network.module), _counted(network, context))
         judged = self._scores(network, groups, context)
         keep = self._keep(judged, budget, network, context)
-        return Plan(tuple(_row(group, keep[group.name], budget) for group in groups if group.name in keep))
+        rows = [_row(group, keep[group.name], budget) for group in groups if group.name in keep]
+        return Plan((*rows, *_whole(network, context)))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        keep = {row["group"]: row["kept"] for row in plan.rows}
+        keep = {row["group"]: row["kept"] for row in plan.rows if not row["why"]}
         groups = [group for group in _groups(network, context) if group.name in keep]
         if self.training is not None and self._trains:
             return self._while_training(network, groups, keep, self.training, context)
@@ -270,4 +271,16 @@ def _row(group: Group, kept: int, budget: Budget) -> dict[str, Any]:
         "tensors": len({member.tensor for member in group.members}),
         "estimated MACs": budget.macs(without),
         "estimated parameters": budget.params(without),
+        "why": "",
     }
+
+
+def _whole(network: Network, context: Context) -> list[dict[str, Any]]:
+    """A row for every weight whose outputs all stay, with the reason."""
+    stage, named = context.data.preprocessing, dict(network.module.named_parameters())
+    found = left_whole(network.module, stage.shape, stage.dtype)
+    outputs = {name: int(named[name].shape[0]) for name in found if name in named}
+    return [
+        {"group": name, "kept": size, "of": size, "tensors": 1, "estimated MACs": 1.0, "estimated parameters": 1.0, "why": found[name]}
+        for name, size in outputs.items()
+    ]
