@@ -70,7 +70,12 @@ BLOCK_PRUNINGS = st.one_of(
     st.builds(PruneBlocks, latency=st.floats(0, 1, exclude_min=True)),
 )
 FACTORINGS = st.one_of(
-    st.builds(Factorize, macs=st.floats(0, 1, exclude_min=True), kind=st.sampled_from(["auto", "svd", "spatial", "tucker", "separable"])),
+    st.builds(
+        Factorize,
+        macs=st.floats(0, 1, exclude_min=True),
+        multiple=st.integers(1, 64),
+        kind=st.sampled_from(["auto", "svd", "spatial", "tucker", "separable"]),
+    ),
     st.builds(Factorize, rank=tables(st.integers(1, 99)), kind=st.just("cp"), samples=st.integers(0, 99)),
     st.builds(Factorize, vbmf=st.just(True)),
 )

@@ -123,3 +123,9 @@ def test_what_cannot_be_reached_is_refused(model: nn.Module, data: Data) -> None
 def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(RecipeError):
         Factorize(**fields)
+
+
+def test_ranks_are_multiples(model: nn.Module, data: Data) -> None:
+    ranks = [rank for edit in split(Factorize(energy=0.3, kind="svd", multiple=2), model, data).edits for rank in edit.ranks]
+    assert ranks
+    assert all(rank % 2 == 0 for rank in ranks)

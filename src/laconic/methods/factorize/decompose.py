@@ -46,9 +46,9 @@ def spectra(kind: str, weight: np.ndarray, moments: np.ndarray | None = None) ->
     if moments is not None and kind != "separable":
         wide = np.einsum("tc...,cd->td...", wide, _roots(moments)[0])
     if kind == "separable":
-        squares = [np.square(np.linalg.svd(wide[:, channel].reshape(len(wide), -1), compute_uv=False)) for channel in range(wide.shape[1])]
+        squares = [_squares(wide[:, channel].reshape(len(wide), -1)) for channel in range(wide.shape[1])]
         return [_shares(np.sum(squares, axis=0))]
-    return [_shares(np.square(np.linalg.svd(matrix, compute_uv=False))) for matrix in matrices(kind, wide)]
+    return [_shares(_squares(matrix)) for matrix in matrices(kind, wide)]
 
 
 def matrices(kind: str, weight: np.ndarray) -> list[np.ndarray]:
@@ -121,14 +121,25 @@ DECOMPOSE: Mapping[str, Callable[[np.ndarray, Sequence[int], int], Factors]] = {
 
 def _halves(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
     """U√S and √S Vᵀ of the best approximation (Eckart & Young 1936)."""
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
-    root = np.sqrt(values[:rank])
-    return left[:, :rank] * root, root[:, None] * right[:rank]
+    if len(matrix) > matrix.shape[1]:
+        left, right = _halves(matrix.T, rank)
+        return right.T, left.T
+    basis = _basis(matrix, rank)
+    right = basis.T @ matrix
+    root = np.sqrt(np.maximum(np.linalg.norm(right, axis=1), np.finfo(float).tiny))
+    return basis * root, right / root[:, None]
 
 
 def _basis(matrix: np.ndarray, rank: int) -> np.ndarray:
-    found: np.ndarray = np.linalg.svd(matrix, full_matrices=False)[0][:, :rank]
+    """Singular vectors on the left, from the Gram matrix of the rows: a wide matrix has many more columns."""
+    found: np.ndarray = np.linalg.eigh(matrix @ matrix.T)[1][:, ::-1][:, :rank]
     return found
+
+
+def _squares(matrix: np.ndarray) -> np.ndarray:
+    """Singular values squared, in falling order."""
+    short = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    return np.maximum(np.linalg.eigvalsh(short @ short.T)[::-1], 0)
 
 
 def _unfolded(weight: np.ndarray, mode: int) -> np.ndarray:

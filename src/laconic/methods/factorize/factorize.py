@@ -98,6 +98,7 @@ class Factorize(Step):
         drop: how far the score on the validation split may fall, in the metric's unit.
         rank: of the factors; one number, or a table of layer patterns. Layers not named stay whole.
         vbmf: ranks that stand above the noise of each weight.
+        multiple: ranks are whole multiples of this, as far as there are components: kernels work in blocks of 8 or 16 channels.
         kind: svd, spatial, tucker, cp or separable; "auto" takes the cheapest of all but cp in each layer.
         samples: of the training split, without their labels, that outputs are fitted on; 0 fits the weights alone.
 
@@ -112,6 +113,7 @@ class Factorize(Step):
     drop: float | None = None
     rank: int | dict[str, int] | None = None
     vbmf: bool = False
+    multiple: int = 1
     kind: Kind = "auto"
     samples: int = 256
 
@@ -124,6 +126,7 @@ class Factorize(Step):
             ("drop", self.drop is None or 0 <= self.drop < math.inf, "a number from 0"),
             ("rank", all(rank >= 1 for rank in _ranks(self.rank)), "a whole number from 1"),
             ("kind", self.kind in get_args(Kind), f"one of {', '.join(get_args(Kind))}"),
+            ("multiple", self.multiple >= 1, "a whole number from 1"),
             ("samples", self.samples >= 0, "a whole number from 0"),
         ):
             if not holds:
@@ -152,7 +155,7 @@ class Factorize(Step):
     def draft(self) -> Step:
         if self.rank is not None or self.vbmf:
             return Factorize(rank=self.rank, vbmf=self.vbmf, kind=self.kind, samples=0)
-        return Factorize(energy=self.energy or 0.9, kind=self.kind, samples=0)
+        return Factorize(energy=self.energy or 0.9, multiple=self.multiple, kind=self.kind, samples=0)
 
     def plan(self, network: Network, context: Context) -> Plan:
         """Kind and ranks of every layer that is split.
@@ -199,7 +202,7 @@ class Factorize(Step):
             weights = {name: network.array(f"{name}.weight") for name in layers}
             found = {name: self._by_noise(layer, weights[name]) for name, layer in layers.items()}
             return {name: choice for name, choice in found.items() if layers[name].share(*choice) < 1}
-        return _at_energy(layers, self._energy(layers, network, context))
+        return self._at(layers, self._energy(layers, network, context))
 
     def _by_noise(self, layer: Candidate, weight: np.ndarray) -> Choice:
         choices = [(kind, tuple(vbmf_rank(matrix) for matrix in matrices(kind, weight))) for kind in layer.shares]
@@ -224,14 +227,14 @@ class Factorize(Step):
         if self.macs is not None:
             stage = context.data.preprocessing
             macs_now, share = count(network.module, stage.shape, dtype=stage.dtype).macs, self.macs
-            return lambda energy: macs_now - _saved(layers, energy, Candidate.macs_saved) <= share * macs_now, HALVINGS
+            return lambda energy: macs_now - self._saved(layers, energy, Candidate.macs_saved) <= share * macs_now, HALVINGS
         if self.params is not None:
             params_now, share = sum(value.numel() for value in network.module.parameters()), self.params
-            return lambda energy: params_now - _saved(layers, energy, Candidate.params_saved) <= share * params_now, HALVINGS
+            return lambda energy: params_now - self._saved(layers, energy, Candidate.params_saved) <= share * params_now, HALVINGS
         moments = {name: layer.moments for name, layer in layers.items() if layer.moments is not None}
 
         def at(energy: float) -> Network:
-            return _split(network, _at_energy(layers, energy), moments, context)
+            return _split(network, self._at(layers, energy), moments, context)
 
         if self.latency is not None:
             share = self.latency
@@ -240,6 +243,14 @@ class Factorize(Step):
         assert allowed is not None
         before = _score(network, context)
         return lambda energy: energy == 0 or sign * (before - _score(at(energy), context)) > allowed, TRIALS
+
+    def _at(self, layers: Mapping[str, Candidate], energy: float) -> dict[str, Choice]:
+        """The cheapest kind that keeps so much, where it is cheaper than the layer."""
+        found = {name: _cheapest(layer, lambda shares: _rank_at(shares, energy, self.multiple)) for name, layer in layers.items()}
+        return {name: choice for name, choice in found.items() if layers[name].share(*choice) < 1}
+
+    def _saved(self, layers: Mapping[str, Candidate], energy: float, saving: Callable[[Candidate, Choice], float]) -> float:
+        return sum(saving(layers[name], choice) for name, choice in self._at(layers, energy).items())
 
     def _faster(self, layer: Candidate, choice: Choice, context: Context) -> bool:
         """Measured on inputs of the layer's own shape."""
@@ -264,31 +275,22 @@ def _layers(network: Network, context: Context) -> list[str]:
     return [path for path in dict.fromkeys(paths) if path and any(suits(kind, network.module.get_submodule(path)) for kind in KINDS)]
 
 
-def _at_energy(layers: Mapping[str, Candidate], energy: float) -> dict[str, Choice]:
-    """The cheapest kind that keeps so much, where it is cheaper than the layer."""
-    found = {name: _cheapest(layer, lambda shares: _rank_at(shares, energy)) for name, layer in layers.items()}
-    return {name: choice for name, choice in found.items() if layers[name].share(*choice) < 1}
-
-
 def _cheapest(layer: Candidate, ranks: Callable[[list[np.ndarray]], tuple[int, ...]]) -> Choice:
     choices = [(kind, ranks(shares)) for kind, shares in layer.shares.items()]
     return min(choices, key=lambda choice: layer.macs(*choice))
 
 
-def _rank_at(spectra: list[np.ndarray], energy: float) -> tuple[int, ...]:
-    """The least ranks that keep so much; where there are two, each may lose half of the rest."""
+def _rank_at(spectra: list[np.ndarray], energy: float, multiple: int) -> tuple[int, ...]:
+    """The least ranks that keep so much, as multiples; where there are two, each may lose half of the rest."""
     allowed = (1 - energy) / max(len(spectra), 1)
     lost = [np.cumsum(shares[::-1])[::-1] for shares in spectra]  # at i: with i components kept
-    return tuple(max(int(np.count_nonzero(own > allowed)), 1) for own in lost)
+    least = [max(int(np.count_nonzero(own > allowed)), 1) for own in lost]
+    return tuple(min(math.ceil(rank / multiple) * multiple, len(own)) for rank, own in zip(least, lost, strict=True))
 
 
 def _at_most(spectra: list[np.ndarray], rank: int) -> tuple[int, ...]:
     """The rank that was said, as far as there are components."""
     return tuple(min(rank, len(shares)) for shares in spectra) or (rank,)
-
-
-def _saved(layers: Mapping[str, Candidate], energy: float, saving: Callable[[Candidate, Choice], float]) -> float:
-    return sum(saving(layers[name], choice) for name, choice in _at_energy(layers, energy).items())
 
 
 def _split(network: Network, choices: Mapping[str, Choice], moments: Mapping[str, np.ndarray], context: Context) -> Network:
