@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from laconic.base.measures import Measure
-from laconic.base.records import Figures, Layer, Record, Stage
+from laconic.base.records import Figures, Layer, LayerCost, Record, Stage
 
 SHAPES = {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "fc1": (500, 800), "fc2": (10, 500)}
 
@@ -56,6 +56,11 @@ def record() -> Record:
         weights_only=size(53_902),
         environment={"python": "3.11", "threads": "1"},
         warnings=("The test split has 360 samples.",),
+        costs=(
+            LayerCost("conv1", "Conv2d", (520, 520), (288_000, 288_000), (51_296, 51_296), (0.1, 0.05)),
+            LayerCost("conv2", "Conv2d", (25_050, 9_000), (1_600_000, 500_000), (124_520, 60_000), (0.173, 0.04)),
+            LayerCost("fc1", "Linear", (400_500, 0), (400_000, 0), (1_607_200, 0), (0.09, 0.0)),
+        ),
     )
 
 

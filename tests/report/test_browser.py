@@ -71,6 +71,25 @@ def test_bars_are_drawn_and_painted(browser, page, scheme):
     assert len({fill for _, fill in widths_and_fills}) == 3
 
 
+def test_layers_can_be_put_in_another_order(browser, page):
+    browser.show(page)
+    tops = "[...document.querySelectorAll('.costs tbody tr')].map(r => [r.getBoundingClientRect().top, r.innerText.split(/\\s/)[0]])"
+
+    def order() -> list[str]:
+        return [name for _, name in sorted(browser.evaluate(tops))]
+
+    assert order() == ["conv1", "conv2", "fc1"]
+    for choice, expected in (
+        ("before", ["conv2", "conv1", "fc1"]),
+        ("params", ["fc1", "conv2", "conv1"]),
+        ("after", ["conv1", "conv2", "fc1"]),
+    ):
+        browser.evaluate(f"document.getElementById('by-{choice}').click()")
+        assert order() == expected
+    columns = "[...document.querySelectorAll('.costs tr')].map(r => r.children[3].getBoundingClientRect().left)"
+    assert len(set(browser.evaluate(columns))) == 1
+
+
 def test_page_is_silent_and_asks_for_nothing(browser, page):
     browser.show(page)
     assert browser.seen("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded") == []

@@ -49,7 +49,7 @@ def test_document_is_accessible_and_self_contained(record):
     page = render(record)
     reader = Reader(page)
     assert len(reader.named("h1")) == 1
-    assert len(reader.named("caption")) == len(reader.named("table")) == 5
+    assert len(reader.named("caption")) == len(reader.named("table")) == 6
     assert all(chart.get("aria-label") for chart in reader.named("svg") if chart.get("role") == "img")
     assert all(chart.get("role") == "img" or chart.get("aria-hidden") == "true" for chart in reader.named("svg"))
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]

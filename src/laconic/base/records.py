@@ -66,6 +66,27 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs in a forward pass, before and after; zeros where there is no such layer.
+
+    Args:
+        name: in the model.
+        kind: the name of its class.
+        params: its parameters, before and after.
+        macs: multiply-adds by its weights, before and after.
+        moved: bytes of inputs, outputs and parameters, before and after.
+        ms: median latency, before and after.
+    """
+
+    name: str
+    kind: str
+    params: tuple[int, int]
+    macs: tuple[int, int]
+    moved: tuple[int, int]
+    ms: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Verdicts:
     """What was decided about every sample of the test split, in its order; all empty where the task decides nothing.
 
@@ -116,6 +137,7 @@ class Record:
     higher_is_better: bool = True
     classes: tuple[str, ...] = ()
     verdicts: Verdicts = Verdicts()
+    costs: tuple[LayerCost, ...] = ()
 
     def to_json(self) -> str:
         """The record as indented JSON; `Record.from_json` reads it back equal."""
@@ -129,12 +151,18 @@ class Record:
             fields[side] = _figures(fields[side])
         fields["stages"] = tuple(stage_from(s) for s in fields["stages"])
         fields["layers"] = tuple(Layer(**{**row, "shape": tuple(row["shape"])}) for row in fields["layers"])
+        fields["costs"] = tuple(_layer_cost(row) for row in fields.get("costs", ()))
         for name in ("speed_ratio", "weights_only"):
             fields[name] = _measure(fields[name])
         for name in ("warnings", "classes"):
             fields[name] = tuple(map(str, fields.get(name, ())))
         fields["verdicts"] = Verdicts(**{side: tuple(map(int, numbers)) for side, numbers in fields.get("verdicts", {}).items()})
         return cls(**fields)
+
+
+def _layer_cost(fields: dict[str, Any]) -> LayerCost:
+    pairs: dict[str, Any] = {name: tuple(fields[name]) for name in ("params", "macs", "moved", "ms")}
+    return LayerCost(fields["name"], fields["kind"], **pairs)
 
 
 def _measure(fields: dict[str, Any] | None) -> Measure | None:

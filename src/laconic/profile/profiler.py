@@ -50,6 +50,7 @@ def profile(
     repeats: int = 20,
     dtype: str = "float32",
     samples: np.ndarray | None = None,
+    roof: bool = True,
 ) -> Profile:
     """What `count` tells, with the measured latency of every layer and of the whole: eval mode, CPU, one torch thread.
 
@@ -60,6 +61,7 @@ def profile(
         repeats: timed passes behind each median, at least 1.
         dtype: as for `count`.
         samples: inputs `(n, *sample_shape)`, as the network takes them, to see how many values are zero on their way through.
+        roof: measure the machine's ceilings as well; about a second, once in a process.
 
     Raises:
         ModelError: when the model does not take such samples, or is on the meta device.
@@ -76,9 +78,9 @@ def profile(
     # Parametrized weights are computed once and kept: otherwise the clock would measure the parametrization.
     with torch.inference_mode(), parametrize.cached(), one_thread():
         observe(twin, sample, [])  # refuses a wrong sample shape before anything is timed
-        roof, spent = roofline(), latencies(twin, sample, found, repeats)
+        ceilings, spent = roofline() if roof else None, latencies(twin, sample, found, repeats)
         dense = {} if samples is None else densities(twin, torch.from_numpy(samples).to(sample.dtype), found)
-        counted = _profile(twin, found, sample, spent, roof, dense)
+        counted = _profile(twin, found, sample, spent, ceilings, dense)
         joules = energy.measured(lambda: twin(sample)) or energy.estimated(counted.macs, sum(layer.moved_bytes for layer in counted.layers))
         return replace(counted, energy=joules)
 

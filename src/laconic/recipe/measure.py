@@ -2,8 +2,9 @@
 
 import importlib.metadata
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +14,18 @@ from laconic.artifact import Artifact, Tensor, layout, unpack_each
 from laconic.base.dtypes import bits
 from laconic.base.errors import ExportError, GraphError, LimitError, ModelError
 from laconic.base.measures import Measure, machine, timing
-from laconic.base.records import Figures, Layer, Verdicts
+from laconic.base.records import Figures, Layer, LayerCost, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
 from laconic.graph.export import export
 from laconic.graph.network import Network
-from laconic.profile import count
+from laconic.profile import LayerProfile, count, profile
 from laconic.runtime import Session
 from laconic.runtime.latency import clock, ratio
 from laconic.train import Runner, Task, as_runner, judge
 
 REPEATS = 50
+PASSES = 10  # behind the median latency of each layer
 SAME_SPEED = 0.05  # closer than this to 1 is called the same
 LIBRARIES = ("laconic", "torch", "numpy", "onnx", "onnxruntime")
 
@@ -51,6 +53,7 @@ class Comparison:
     layers: tuple[Layer, ...]
     parts: Mapping[str, int]
     verdicts: Verdicts
+    costs: tuple[LayerCost, ...]
 
 
 def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task: Task) -> Comparison:
@@ -71,7 +74,8 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
     rows = tuple(_layer_row(tensor) for tensor in unpack_each(content) if tensor.entry.form != "tied")
     line = speed_line(speed, [row.form for row in rows], engine="ONNX Runtime" if after.artifact.graph else "torch")
     verdicts = Verdicts(_class_numbers(data, task), judged["before"].decided, judged["after"].decided)
-    return Comparison(figures["before"], figures["after"], speed, line, rows, layout(content).sections, verdicts)
+    by_layer = _by_layer(before.module, after.module, data)
+    return Comparison(figures["before"], figures["after"], speed, line, rows, layout(content).sections, verdicts, by_layer)
 
 
 class SessionClock:
@@ -118,6 +122,28 @@ def _costs(module: nn.Module, data: Data) -> tuple[int, int]:
         return parameters, count(module, data.preprocessing.shape, dtype=data.preprocessing.dtype).macs
     except ModelError:  # counting runs shapes only, which some forward passes cannot
         return parameters, 0
+
+
+def _by_layer(before: nn.Module, after: nn.Module, data: Data) -> tuple[LayerCost, ...]:
+    """Costs of the layers of both, those of the network before in its order; nothing where one of them cannot be watched."""
+    stage = data.preprocessing
+    try:
+        sides = [profile(module, stage.shape, repeats=PASSES, dtype=stage.dtype, roof=False) for module in (before, after)]
+    except ModelError:
+        return ()
+    was, now = ({layer.name: layer for layer in side.layers} for side in sides)
+    return tuple(_layer_cost(name, was.get(name), now.get(name)) for name in dict.fromkeys((*was, *now)))
+
+
+def _layer_cost(name: str, *sides: LayerProfile | None) -> LayerCost:
+    def both(cost: Callable[[LayerProfile], Any]) -> Any:
+        return tuple(0 if layer is None else cost(layer) for layer in sides)
+
+    kind = next(layer.kind for layer in sides if layer is not None)
+    spent = both(lambda layer: round(layer.latency.value, 6) if layer.latency else 0.0)
+    return LayerCost(
+        name, kind, both(lambda layer: layer.params), both(lambda layer: layer.macs), both(lambda layer: layer.moved_bytes), spent
+    )
 
 
 def _distinct(artifact: Artifact) -> dict[int, Form]:

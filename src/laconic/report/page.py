@@ -26,6 +26,8 @@ def _contents(record: Record, rows: int) -> dict[str, Any]:
         "latencies": pictures.latencies(record),
         "changes": changes(record.verdicts, record.classes, rows),
         "layers": views.layer_rows(record, rows),
+        "costs": views.cost_rows(record, rows),
+        "orders": list(views.ORDERS),
         "sections": views.section_rows(record),
         "strip": pictures.sections(record, rows),
         "plans": views.plan_tables(record, rows),

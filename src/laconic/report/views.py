@@ -1,13 +1,13 @@
 """The tables of the page: the rows of a Record with the figures that follow from them, all as text."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from markupsafe import Markup
 
-from laconic.base.records import Layer, Record, Stage
+from laconic.base.records import Layer, LayerCost, Record, Stage
 from laconic.report.charts import cell, percent, swatch
 from laconic.report.comparison import smaller
 from laconic.report.words import MISSING, decimal, factor, figure, grouped, plain, spread
@@ -49,6 +49,21 @@ class LayerRow:
     bytes: str
     share: str
     bar: Markup
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One layer's cost before and after; `order` places the row for each of the orders that the reader may choose."""
+
+    name: str
+    kind: str
+    params: str
+    macs: str
+    moved: str
+    before: str
+    after: str
+    change: str
+    order: str
 
 
 @dataclass(frozen=True)
@@ -126,6 +141,48 @@ def _layer_row(layer: Layer, whole: float, largest: int) -> LayerRow:
         share=decimal(percent(layer.bytes, whole), 1),
         bar=cell(layer.bytes, largest),
     )
+
+
+ORDERS: Mapping[str, Callable[[LayerCost], float]] = {
+    "before": lambda cost: cost.ms[0],
+    "after": lambda cost: cost.ms[1],
+    "macs": lambda cost: max(cost.macs),
+    "params": lambda cost: max(cost.params),
+    "moved": lambda cost: max(cost.moved),
+}
+
+
+def cost_rows(record: Record, rows: int) -> list[CostRow]:
+    """The `rows` slowest layers, in the order in which they run."""
+    costs = record.costs
+    kept = sorted(sorted(range(len(costs)), key=lambda at: max(costs[at].ms), reverse=True)[:rows])
+    places = {name: _places([cost(costs[at]) for at in kept]) for name, cost in ORDERS.items()}
+    return [_cost_row(costs[at], ";".join(f"--at-{name}:{own[row]}" for name, own in places.items())) for row, at in enumerate(kept)]
+
+
+def _places(values: list[float]) -> list[int]:
+    """Of each value among all, the greatest first."""
+    ordered = sorted(range(len(values)), key=lambda at: values[at], reverse=True)
+    return sorted(range(len(values)), key=ordered.__getitem__)
+
+
+def _cost_row(cost: LayerCost, order: str) -> CostRow:
+    return CostRow(
+        plain(cost.name, 120),
+        plain(cost.kind, 60),
+        _pair(cost.params),
+        _pair(cost.macs),
+        _pair(cost.moved),
+        decimal(cost.ms[0], 4),
+        decimal(cost.ms[1], 4),
+        factor(cost.ms[0] / cost.ms[1]) if all(cost.ms) else MISSING,
+        order,
+    )
+
+
+def _pair(values: tuple[int, int]) -> str:
+    """Both where they differ."""
+    return grouped(values[0]) if values[0] == values[1] else f"{grouped(values[0])} → {grouped(values[1])}"
 
 
 def section_rows(record: Record) -> list[SectionRow]:
