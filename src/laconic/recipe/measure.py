@@ -14,6 +14,7 @@ from laconic.artifact import Artifact, Tensor, layout, unpack_each
 from laconic.base.dtypes import bits
 from laconic.base.errors import ExportError, GraphError, LimitError, ModelError
 from laconic.base.measures import Measure, machine, timing
+from laconic.base.preprocessing import Preprocessing
 from laconic.base.records import Figures, Layer, LayerCost, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
@@ -25,7 +26,7 @@ from laconic.runtime.latency import clock, ratio
 from laconic.train import Runner, Task, as_runner, judge
 
 REPEATS = 50
-PASSES = 10  # behind the median latency of each layer
+TURNS, PASSES = 5, 3  # turns of the two networks; passes in each, of which every layer's median is taken
 SAME_SPEED = 0.05  # closer than this to 1 is called the same
 LIBRARIES = ("laconic", "torch", "numpy", "onnx", "onnxruntime")
 
@@ -127,22 +128,33 @@ def _costs(module: nn.Module, data: Data) -> tuple[int, int]:
 def _by_layer(before: nn.Module, after: nn.Module, data: Data) -> tuple[LayerCost, ...]:
     """Costs of the layers of both, those of the network before in its order; nothing where one of them cannot be watched."""
     stage = data.preprocessing
-    try:
-        sides = [profile(module, stage.shape, repeats=PASSES, dtype=stage.dtype, roof=False) for module in (before, after)]
+    try:  # in turns, so that what else the machine does falls on both
+        turns = [[_layers(module, stage) for module in (before, after)] for _ in range(TURNS)]
     except ModelError:
         return ()
-    was, now = ({layer.name: layer for layer in side.layers} for side in sides)
-    return tuple(_layer_cost(name, was.get(name), now.get(name)) for name in dict.fromkeys((*was, *now)))
+    names = dict.fromkeys(name for side in turns[0] for name in side)
+    return tuple(_layer_cost(name, [[side.get(name) for side in turn] for turn in turns]) for name in names)
 
 
-def _layer_cost(name: str, *sides: LayerProfile | None) -> LayerCost:
-    def both(cost: Callable[[LayerProfile], Any]) -> Any:
-        return tuple(0 if layer is None else cost(layer) for layer in sides)
+def _layers(module: nn.Module, stage: Preprocessing) -> dict[str, LayerProfile]:
+    found = profile(module, stage.shape, repeats=PASSES, dtype=stage.dtype, roof=False)
+    return {layer.name: layer for layer in found.layers}
 
-    kind = next(layer.kind for layer in sides if layer is not None)
-    spent = both(lambda layer: round(layer.latency.value, 6) if layer.latency else 0.0)
+
+def _layer_cost(name: str, turns: list[list[LayerProfile | None]]) -> LayerCost:
+    def both(cost: Callable[[LayerProfile], float]) -> Any:
+        return tuple(statistics.median([0 if layer is None else cost(layer) for layer in side]) for side in zip(*turns, strict=True))
+
+    def whole(cost: Callable[[LayerProfile], float]) -> Any:
+        return tuple(map(int, both(cost)))
+
     return LayerCost(
-        name, kind, both(lambda layer: layer.params), both(lambda layer: layer.macs), both(lambda layer: layer.moved_bytes), spent
+        name,
+        kind=next(layer.kind for layer in turns[0] if layer is not None),
+        params=whole(lambda layer: layer.params),
+        macs=whole(lambda layer: layer.macs),
+        moved=whole(lambda layer: layer.moved_bytes),
+        ms=both(lambda layer: round(layer.latency.value, 6) if layer.latency else 0.0),
     )
 
 
