@@ -56,7 +56,7 @@ CASES = {
     "lenet5-1500": Case("lenet5", ("squeeze: {epochs: 30, shift: 1, bytes: 1500}",), "1 520 bytes at 0.96 %"),
     "resnet20": Case(
         "resnet20",
-        ("fold", "quantize: {bytes: 50000}", "squeeze: {epochs: 10, lr: 0.002, batch: 64, shift: 4, flip: true, ramp: 0.1, bytes: 50300}"),
+        ("fold", "quantize: {bytes: 50000}", "squeeze: {epochs: 6, lr: 0.002, batch: 64, shift: 4, flip: true, ramp: 0.1, bytes: 50300}"),
         "111 813 bytes at -0.5 points (NNCodec)",
     ),
 }

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from laconic.methods.squeeze.steering import BELOW, DEAD_ZONES, HIGHEST, LOWEST, MOST, START, WIDER, Schedule, gain_of
+from laconic.methods.squeeze.steering import BELOW, DEAD_ZONES, HIGHEST, LOWEST, MOST, REST, START, WIDER, Schedule, gain_of
 
 
 def test_the_schedule_falls_by_equal_shares_and_is_held_after_the_ramp() -> None:
@@ -33,6 +33,12 @@ def test_too_large_makes_bytes_dearer_and_too_small_cheaper_within_limits() -> N
     assert schedule.price(0.01, 1e9, 0.0) == pytest.approx(0.01 * math.exp(MOST))
 
 
+def test_where_the_size_is_held_the_price_answers_to_less() -> None:
+    schedule = Schedule(16_000, 1_000, 0.5)
+    held, falling = schedule.level(0.01, 1.01 * BELOW * 1_000, 0.6), schedule.level(0.01, 1.01 * schedule.wanted(0.25), 0.25)
+    assert held > falling > 0.01
+
+
 def test_at_first_all_bytes_together_cost_a_tenth() -> None:
     assert Schedule(16_000, 1_000, 0.5).first() * 16_000 / 1_000 == pytest.approx(START)
     assert Schedule(1_000, 5_000, 0.5).first() == START
@@ -41,8 +47,9 @@ def test_at_first_all_bytes_together_cost_a_tenth() -> None:
 def test_the_dead_zone_waits_for_the_ramp_then_follows_the_size_within_limits() -> None:
     schedule = Schedule(16_000, 1_000, 0.5)
     assert schedule.dead_zone(0.6, 9_000, 0.49) == 0.6
-    assert schedule.dead_zone(0.6, BELOW * 1_000, 0.5) == pytest.approx(0.6)
-    assert schedule.dead_zone(0.6, 1_001, 0.5) < 0.6 + WIDER
+    assert schedule.dead_zone(0.6, BELOW * 1_000, 0.5) == pytest.approx(0.6 - REST)
+    assert schedule.dead_zone(0.6, 1.004 * BELOW * 1_000, 0.5) == pytest.approx(0.6 - REST)
+    assert 0.6 < schedule.dead_zone(0.6, 1_001, 0.5) < 0.6 + WIDER
     assert schedule.dead_zone(0.6, 9_000, 0.5) == pytest.approx(0.6 + WIDER)
     assert schedule.dead_zone(0.6, 900, 1.0) == pytest.approx(0.6 - WIDER)
     assert schedule.dead_zone(DEAD_ZONES[1], 9_000, 1.0) == DEAD_ZONES[1]

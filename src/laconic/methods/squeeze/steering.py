@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 START, LOWEST, HIGHEST = 0.1, 1e-5, 3.0  # START: of the loss, at the size that there is at the start
 GAIN, TRAVEL = 0.005, 8.0  # how much ln λ creeps at most, in a step of training; how much in a whole training if it must
-SLOPE = 4.0  # by how much more it creeps the further off the size is
+SLOPE, HELD = 4.0, 12.0  # by how much more it creeps the further off the size is; once the size is to be held
 KICK, MOST = 8.0, 1.5  # ln λ is raised at once by so many times ln(size / wanted), by that at most
-WIDER, SHARP = 0.01, 50.0  # how much the dead zone grows or shrinks at most at a time, in steps; from a fiftieth off on, it does
+WIDER, SHARP = 0.01, 50.0  # how much the dead zone grows or shrinks at most at a time, in steps; a fiftieth outside of the band it does
+BAND, REST = 0.005, 0.001  # so far off, in logarithms, the price is left to itself, and the dead zone goes back by so much at a time
 DEAD_ZONES = 0.5, 0.9  # in steps; the first is plain rounding
 BELOW = 0.99  # of the target is aimed at: what the estimate misses would otherwise miss the target as well
 
@@ -46,7 +47,8 @@ class Schedule:
 
     def level(self, level: float, bytes_now: float, progress: float) -> float:
         """Where λ creeps to from `level`."""
-        return _between(level * math.exp(self.gain * _between(SLOPE * self._off(bytes_now, progress), -1, 1)), LOWEST, HIGHEST)
+        slope = SLOPE if progress < self.ramp else HELD
+        return _between(level * math.exp(self.gain * _between(slope * self._off(bytes_now, progress), -1, 1)), LOWEST, HIGHEST)
 
     def price(self, level: float, bytes_now: float, progress: float) -> float:
         """λ, given its level."""
@@ -56,7 +58,9 @@ class Schedule:
         """How wide the dead zone becomes, in steps; as it was where the size is still to fall."""
         if progress < self.ramp:
             return dead_zone
-        return _between(dead_zone + WIDER * _between(SHARP * self._off(bytes_now, progress), -1, 1), *DEAD_ZONES)
+        off = self._off(bytes_now, progress)
+        outside = off - _between(off, -BAND, BAND)
+        return _between(dead_zone + (WIDER * _between(SHARP * outside, -1, 1) if outside else -REST), *DEAD_ZONES)
 
     def _off(self, bytes_now: float, progress: float) -> float:
         return math.log(bytes_now / self.wanted(progress))
