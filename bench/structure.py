@@ -1,0 +1,115 @@
+"""Does taking structure out make a network faster? Shapes of published networks, before and after, in turns in one process.
+
+    python bench/structure.py [--only NAME …]
+
+Weights are random: what is measured is time, at batch 1 on one thread, of the graphs as a session runs them. Each ratio is the median of
+`ROUNDS` comparisons, each of which runs both in turns; the spread is half of what lies between their quartiles. Writes
+bench/results/structure.csv.
+"""
+
+import argparse
+import csv
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from shapes import SHAPES
+from torch import nn
+
+from laconic import Factorize, Fold, PruneChannels, from_arrays
+from laconic.base.measures import machine
+from laconic.datasets.data import Data
+from laconic.graph.network import Network
+from laconic.methods.step import Context, Step
+from laconic.profile import count
+from laconic.recipe.measure import SessionClock
+
+RESULTS = Path(__file__).parent / "results" / "structure.csv"
+SHAPE = (3, 224, 224)
+ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and a step."""
+
+    network: str
+    step: Step
+
+
+CASES = {
+    "resnet18, half the MACs": Case("resnet18", PruneChannels(macs=0.5, criterion="l2", scope="layer", multiple=8)),
+    "mobilenet_v2, half the MACs": Case("mobilenet_v2", PruneChannels(macs=0.5, criterion="l2", scope="layer", multiple=8)),
+    "vgg16, spatial, a quarter": Case("vgg16", Factorize(macs=0.25, kind="spatial", multiple=16, samples=0)),
+    "vgg16, tucker, a quarter": Case("vgg16", Factorize(macs=0.25, kind="tucker", multiple=16, samples=0)),
+}
+
+
+def main() -> None:
+    """A line a case; those that are there stay."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
+    torch.set_num_threads(1)
+    for name in parser.parse_args().only:
+        _keep(measured(name, CASES[name]))
+
+
+def measured(name: str, case: Case) -> dict[str, str]:
+    """One line."""
+    torch.manual_seed(0)
+    data, model = images(), SHAPES[case.network]().eval()
+    context = Context(data, model, clock=SessionClock())
+    dense = folded(Network(model), context)
+    small = case.step.apply(dense, case.step.plan(dense, context), context)
+    clock, sample = SessionClock(), context.sample()
+    ratios = [1 / clock(small, dense, sample) for _ in range(ROUNDS)]
+    low, _, high = statistics.quantiles(ratios, n=4)
+    before, after = macs(dense.module), macs(small.module)
+    return {
+        "case": name,
+        "step": str(case.step),
+        "MACs before": str(before),
+        "MACs after": str(after),
+        "times fewer": f"{before / after:.2f}",
+        "times as fast": f"{statistics.median(ratios):.2f}",
+        "±": f"{(high - low) / 2:.2f}",
+        "n": str(ROUNDS),
+        "machine": machine(),
+    }
+
+
+def images() -> Data:
+    """A few random ones, for shapes and clocks."""
+    rng = np.random.default_rng(0)
+
+    def split(samples: int) -> tuple[np.ndarray, np.ndarray]:
+        return rng.standard_normal((samples, *SHAPE)).astype(np.float32), np.arange(samples)
+
+    return from_arrays(split(4), split(2), split(2))
+
+
+def folded(network: Network, context: Context) -> Network:
+    """With its normalisation folded, as a session would do anyway."""
+    step = Fold()
+    return step.apply(network, step.plan(network, context), context)
+
+
+def macs(module: nn.Module) -> int:
+    """Of one sample."""
+    return count(module, SHAPE).macs
+
+
+def _keep(row: dict[str, str]) -> None:
+    rows = list(csv.DictReader(RESULTS.open(encoding="utf-8"))) if RESULTS.exists() else []
+    rows = [row, *(other for other in rows if other["case"] != row["case"])]
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(row), lineterminator="\n")
+        table.writeheader()
+        table.writerows(sorted(rows, key=lambda other: list(CASES).index(other["case"])))
+    print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
