@@ -52,8 +52,8 @@ class Case:
 LENET_300_100 = "lenet-300-100"
 CASES = {
     "lenet5-3000": Case("lenet5", ("squeeze: {epochs: 24, lr: 0.05, shift: 1, bytes: 2950}",), "1 520 bytes at 0.96 %"),
-    "lenet-300-100-8000": Case(LENET_300_100, ("squeeze: {epochs: 20, shift: 1, bytes: 7000}",), "8 000 bytes at 1.8 %"),
-    "lenet5-1500": Case("lenet5", ("squeeze: {epochs: 30, shift: 1, bytes: 1500}",), "1 520 bytes at 0.96 %"),
+    "lenet-300-100-8000": Case(LENET_300_100, ("squeeze: {epochs: 20, lr: 0.05, shift: 1, bytes: 6500}",), "8 000 bytes at 1.8 %"),
+    "lenet5-1500": Case("lenet5", ("squeeze: {epochs: 40, lr: 0.05, shift: 1, bytes: 1500}",), "1 520 bytes at 0.96 %"),
     "resnet20": Case(
         "resnet20",
         ("fold", "quantize: {bytes: 50000}", "squeeze: {epochs: 6, lr: 0.002, batch: 64, shift: 4, flip: true, ramp: 0.1, bytes: 50300}"),
