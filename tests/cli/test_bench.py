@@ -59,3 +59,21 @@ def test_a_model_that_takes_other_samples_exits_3(cli: Any, desk: Any, tmp_path:
 
 def test_one_round_gives_no_spread_and_is_refused(cli: Any, desk: Any) -> None:
     assert cli("bench", desk.small, "--repeats", "1").code == 2
+
+
+def test_a_tournament_ranks_every_engine_and_is_remembered(cli: Any, desk: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = cli("bench", desk.small, "--tournament", "--repeats", "3", "--json").json()
+    assert {row["engine"] for row in found["ranking"]} == {"onnxruntime", "openvino"}
+    times = [row["ms"] for row in found["ranking"]]
+    assert times == sorted(times)
+    assert all(row["error"] < 1e-4 for row in found["ranking"] if row["precision"] == "fp32")
+    assert found["remembered"]
+    assert (tmp_path / "laconic" / "engines.json").is_file()
+    out = cli("bench", desk.small, "--tournament", "--repeats", "3").out
+    assert "is fastest" in out
+    assert "from now on" in out
+
+
+def test_a_tournament_is_of_one_file(cli: Any, desk: Any) -> None:
+    assert cli("bench", desk.small, desk.small, "--tournament").code == 2

@@ -16,6 +16,8 @@ from laconic.base.errors import DataError, GraphError, LimitError, UsageError
 from laconic.forms import Dense
 from laconic.graph.export import export
 from laconic.runtime import Session, load
+from laconic.runtime.assemble import assemble
+from laconic.runtime.engine import start
 
 
 def by_hand(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
@@ -54,7 +56,7 @@ def test_it_computes_what_torch_computes(model: nn.Module) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_threads_are_given_to_the_engine(threads: int, artifact: Artifact, samples: np.ndarray) -> None:
     session = Session(artifact, threads)
-    assert session._engine.get_session_options().intra_op_num_threads == threads
+    assert start(assemble(artifact).SerializeToString(), threads).get_session_options().intra_op_num_threads == threads
     np.testing.assert_allclose(session(samples), Session(artifact)(samples), atol=1e-6)
 
 

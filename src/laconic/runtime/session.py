@@ -1,4 +1,4 @@
-"""A file that runs: arrays in, arrays out, in ONNX Runtime."""
+"""A file that runs: arrays in, arrays out, in the engine of choice."""
 
 from pathlib import Path
 
@@ -6,9 +6,11 @@ import numpy as np
 import onnx
 
 from laconic.artifact import Artifact, Limits, Notes, read, unpack
-from laconic.base.errors import DataError, GraphError, UsageError
+from laconic.artifact.files import identity
+from laconic.base.errors import DataError, UsageError
 from laconic.runtime.assemble import assemble
-from laconic.runtime.engine import first_line, start
+from laconic.runtime.engines import Choice, open_graph
+from laconic.runtime.remembered import recall
 
 
 class Session:
@@ -18,12 +20,19 @@ class Session:
         artifact: with a graph.
         threads: that one call may use.
         limits: what the graph may ask for.
+        choice: the engine and its precision.
 
     Raises:
         UsageError: the file holds weights only, or `threads` is not positive. GraphError, LimitError: the graph may not be run.
     """
 
-    def __init__(self, artifact: Artifact, threads: int = 1, limits: Limits = Limits()) -> None:  # noqa: B008  frozen
+    def __init__(
+        self,
+        artifact: Artifact,
+        threads: int = 1,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        choice: Choice = Choice(),  # noqa: B008  frozen
+    ) -> None:
         if threads < 1:
             raise UsageError(f"a session needs one thread at least, got {threads}")
         self.notes: Notes = artifact.notes
@@ -32,7 +41,8 @@ class Session:
         self.input_name: str = sample.name
         self.sample_shape: tuple[int, ...] = tuple(side.dim_value for side in sample.type.tensor_type.shape.dim[1:])
         self._dtype = onnx.helper.tensor_dtype_to_np_dtype(sample.type.tensor_type.elem_type)
-        self._engine = start(model.SerializeToString(), threads)
+        self.choice = choice
+        self._run = open_graph(model.SerializeToString(), threads, choice)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Outputs `(n, …)` of the network for `inputs` `(n, *sample_shape)`, already preprocessed: of any floating-point type, or of any
@@ -51,17 +61,28 @@ class Session:
         if inputs.ndim == 0 or inputs.shape[1:] != self.sample_shape:
             wanted = ", ".join(map(str, ("n", *self.sample_shape)))
             raise DataError(f"the network takes inputs of shape ({wanted}), got {inputs.shape}", hint="the first axis is the batch")
-        try:
-            outputs: np.ndarray = self._engine.run(None, {self.input_name: inputs.astype(self._dtype, copy=False)})[0]
-        except Exception as cause:  # of a dozen kinds, from C++
-            raise GraphError(f"ONNX Runtime fails in the graph: {first_line(cause)}", where="section graph") from cause
-        return outputs
+        return self._run(inputs.astype(self._dtype, copy=False))
 
 
-def load(path: str | Path, threads: int = 1, limits: Limits = Limits()) -> Session:  # noqa: B008  frozen
+def load(
+    path: str | Path,
+    threads: int = 1,
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    engine: str = "auto",
+    precision: str = "fp32",
+) -> Session:
     """The session of a `.lac` file.
+
+    Args:
+        path: the file.
+        threads: that one call may use.
+        limits: what the file and its graph may ask for.
+        engine: "onnxruntime", "openvino", or "auto": what won `laconic bench FILE --tournament` on this machine, else ONNX Runtime.
+        precision: that the engine computes in; "auto" brings its own.
 
     Raises:
         UsageError: no such file, or one without a graph. ArtifactError: the file is damaged, hostile, or of another version.
     """
-    return Session(unpack(read(Path(path), limits), limits), threads, limits)
+    content = read(Path(path), limits)
+    choice = recall(lambda: identity(content), threads) if engine == "auto" else Choice(engine, precision)
+    return Session(unpack(content, limits), threads, limits, choice)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from laconic.base.errors import ModelError
+from laconic.base.errors import ModelError, UsageError
 from laconic.base.imports import foreign_code
 from laconic.base.measures import Measure, machine
 from laconic.cli.options import File, Json
@@ -17,6 +17,7 @@ from laconic.cli.terminal import complain, grouped, show, show_json, table, time
 if TYPE_CHECKING:
     import numpy as np
 
+    from laconic.cli.tournament import Entrant
     from laconic.cli.turns import Timed
     from laconic.runtime import Session
 
@@ -25,6 +26,9 @@ Original = Annotated[
 ]
 Repeats = Annotated[int, typer.Option(min=2, help="Timed rounds; in each, both run once.")]
 Batch = Annotated[int, typer.Option(min=1, help="Samples in a call.")]
+Tournament = Annotated[
+    bool, typer.Option("--tournament", help="Try every engine, precision and number of threads; load() then takes the fastest.")
+]
 Threads = Annotated[int, typer.Option(min=1, help="Threads that a call may use.")]
 
 Speed = tuple[Measure, float]  # how many times as fast: by the wall clock, by processor time
@@ -35,13 +39,25 @@ _SAME = 0.05  # closer than this to 1 is called the same
 
 
 def bench(
-    file: File, original: Original = None, repeats: Repeats = 50, batch: Batch = 1, threads: Threads = 1, as_json: Json = False
+    file: File,
+    original: Original = None,
+    repeats: Repeats = 50,
+    batch: Batch = 1,
+    threads: Threads = 1,
+    tournament: Tournament = False,
+    as_json: Json = False,
 ) -> None:
     """Time a file, alone or against another.
 
     ORIGINAL is another .lac file, an ONNX file, which runs as it is in ONNX Runtime, or MODEL, which runs in torch. The two take
-    turns, so that whatever slows the machine meets both alike.
+    turns, so that whatever slows the machine meets both alike. With --tournament the file runs against itself, in every engine that is
+    installed; outputs are checked first, and the winner is kept in this user's cache.
     """
+    if tournament:
+        if original is not None:
+            raise UsageError("a tournament is of one file", where="--tournament", hint="compare with ORIGINAL in a second call")
+        _tournament(file, batch, repeats, as_json)
+        return
     from laconic.cli.turns import ratios, take_turns
     from laconic.runtime import load
 
@@ -61,6 +77,36 @@ def bench(
     calm = min(one.calm for one in timed)
     if threads == 1 and calm < _BUSY:
         complain(f"the machine was busy: only {calm:.0%} of the wall clock was ours; trust the CPU time", "warning")
+
+
+def _tournament(file: Path, batch: int, repeats: int, as_json: bool) -> None:
+    from laconic.cli.tournament import hold
+
+    found = hold(file, batch, repeats)
+    if as_json:
+        ranking = [_entrant_json(one) for one in found.entrants]
+        show_json({"batch": batch, "machine": machine(), "ranking": ranking, "out": dict(found.out), "remembered": found.kept})
+        return
+    reference, best = found.reference, found.entrants[0]
+    head = ("precision", "threads", "median", "spread", "as fast", "difference")
+    threads = f"{best.threads} thread{'s' if best.threads > 1 else ''}"
+    said = f"{best.choice} on {threads} is fastest: {times(reference.ms / best.ms)} as fast as {reference.choice} on 1 thread."
+    rows = [_entrant_row(one, reference.ms) for one in found.entrants]
+    show(table("engine", *head, rows=rows, words=1), "", verdict(said), f"batch {batch}, n = {repeats}, {machine()}")
+    for name, why in found.out:
+        show(f"{name}: {why}")
+    if found.kept:
+        show("laconic.load takes the fastest for its number of threads from now on, on this machine.")
+
+
+def _entrant_row(one: "Entrant", reference_ms: float) -> tuple[str, ...]:
+    spread = f"± {one.timed.measure.spread:.2g}"
+    ratio = times(reference_ms / one.ms)
+    return (one.choice.engine, one.choice.precision, str(one.threads), f"{one.ms:.4g} ms", spread, ratio, f"{one.error:.1e}")
+
+
+def _entrant_json(one: "Entrant") -> dict[str, Any]:
+    return asdict(one.choice) | {"threads": one.threads, "ms": one.ms, "spread": one.timed.measure.spread, "error": one.error}
 
 
 def _inputs(session: "Session", batch: int) -> "np.ndarray":
