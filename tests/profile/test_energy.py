@@ -41,3 +41,19 @@ def test_without_a_counter_nothing_is_measured(tmp_path: Path) -> None:
     assert energy.measured(lambda: pytest.fail("ran"), tmp_path) is None
     (tmp_path / "intel-rapl:0").mkdir()
     assert energy.measured(lambda: pytest.fail("ran"), tmp_path) is None
+
+
+def test_a_meter_reads_the_counter_where_there_is_one(tmp_path: Path) -> None:
+    counter = zone(tmp_path, "intel-rapl:0", 900_000)
+    meter = energy.Meter(tmp_path)
+    counter.joinpath("energy_uj").write_text("260000")  # it began again at a million
+    assert meter.spent().value == pytest.approx(0.36 / 3600)
+    assert "estimated" not in meter.spent().how
+
+
+def test_without_a_counter_a_core_takes_its_watts_while_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy, "process_time", iter([10.0, 310.0]).__next__)
+    spent = energy.Meter(tmp_path).spent()
+    assert spent.value == pytest.approx(1.0)
+    assert "estimated" in spent.how
+    assert energy.co2e(spent).value == pytest.approx(0.475)

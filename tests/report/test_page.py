@@ -78,6 +78,7 @@ def test_page_tells_all_of_the_record(record):
         "conv2.weight 2 500 0.0123 no",
         "- prune: {sparsity: 0.9} - share: {bits: 5}",
         "python 3.11",
+        "energy of the run 0.31 Wh, estimated",
         "seed 7",
         "9f86d081884c7d65",
         "The test split has 360 samples.",

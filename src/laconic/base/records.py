@@ -115,7 +115,8 @@ class Verdicts:
 class Record:
     """A whole run. Every figure in `before` and `after` was measured on a saved file that was loaded again.
 
-    `classes` are the names of the classes, where they have any; `higher_is_better` is the direction of the metric.
+    `classes` are the names of the classes, where they have any; `higher_is_better` is the direction of the metric; `energy` and `co2e` are
+    what the process spent that ended the run.
     """
 
     model: str
@@ -138,6 +139,8 @@ class Record:
     classes: tuple[str, ...] = ()
     verdicts: Verdicts = Verdicts()
     costs: tuple[LayerCost, ...] = ()
+    energy: Measure | None = None
+    co2e: Measure | None = None
 
     def to_json(self) -> str:
         """The record as indented JSON; `Record.from_json` reads it back equal."""
@@ -152,8 +155,8 @@ class Record:
         fields["stages"] = tuple(stage_from(s) for s in fields["stages"])
         fields["layers"] = tuple(Layer(**{**row, "shape": tuple(row["shape"])}) for row in fields["layers"])
         fields["costs"] = tuple(_layer_cost(row) for row in fields.get("costs", ()))
-        for name in ("speed_ratio", "weights_only"):
-            fields[name] = _measure(fields[name])
+        for name in ("speed_ratio", "weights_only", "energy", "co2e"):
+            fields[name] = _measure(fields.get(name))
         for name in ("warnings", "classes"):
             fields[name] = tuple(map(str, fields.get(name, ())))
         fields["verdicts"] = Verdicts(**{side: tuple(map(int, numbers)) for side, numbers in fields.get("verdicts", {}).items()})

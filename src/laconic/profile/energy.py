@@ -1,18 +1,22 @@
-"""Joules of a forward pass: from the processor's own counter where it can be read, else estimated from what is done and moved.
+"""Joules of a forward pass and of a run: from the processor's own counter where it can be read, else estimated from what is done.
 
 M. Horowitz, "Computing's Energy Problem (and What We Can Do About It)", ISSCC 2014, for 45 nm at 0.9 V: a float32 multiplication takes
 3.7 pJ, an addition 0.9 pJ, and DRAM 1.3 nJ or more for 64 bits.
+
+L. Lannelongue, J. Grealey & M. Inouye, "Green Algorithms: Quantifying the Carbon Footprint of Computation", Advanced Science 2021: a core
+of a processor that is not known takes 12 W, and a kWh stands for 475 g of CO2 equivalent, the world's mean.
 """
 
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 from laconic.base.measures import Measure
 
 PJ_PER_MAC = 3.7 + 0.9
 PJ_PER_BYTE = 1300 / 8
+WATTS_A_CORE, GRAMS_A_KWH = 12.0, 475.0
 ZONES = Path("/sys/class/powercap")
 SECONDS = 1.0  # of work behind a reading: the counter moves about a thousand times a second
 
@@ -39,6 +43,33 @@ def measured(work: Callable[[], object], zones: Path = ZONES) -> Measure | None:
     after = [_microjoules(counter) for counter in counters]
     spent = sum(_difference(*pair) for pair in zip(counters, before, after, strict=True))
     return Measure(1e-3 * spent / calls, "mJ", "the processor's energy counter, all that ran beside included", calls)
+
+
+class Meter:
+    """What this process spends from here on."""
+
+    def __init__(self, zones: Path = ZONES) -> None:
+        self._counters = packages(zones)
+        self._before, self._cpu = [_microjoules(counter) for counter in self._counters], process_time()
+
+    def spent(self) -> Measure:
+        """Watt-hours so far."""
+        if not self._counters:
+            joules = WATTS_A_CORE * (process_time() - self._cpu)
+            return Measure(joules / 3600, "Wh", f"estimated: {WATTS_A_CORE:g} W for each core while it works (Lannelongue 2021)")
+        after = [_microjoules(counter) for counter in self._counters]
+        joules = sum(_difference(*pair) for pair in zip(self._counters, self._before, after, strict=True)) / 1e6
+        return Measure(joules / 3600, "Wh", "the processor's energy counter, all that ran beside included")
+
+
+def co2e(energy: Measure) -> Measure:
+    """Grams of CO2 equivalent that so many watt-hours stand for.
+
+    >>> print(co2e(Measure(1000.0, "Wh", "")))
+    475 g
+    """
+    how = f"estimated: {GRAMS_A_KWH:g} g a kWh, the world's mean (Lannelongue 2021)"
+    return Measure(energy.value / 1000 * GRAMS_A_KWH, "g", how)
 
 
 def packages(zones: Path = ZONES) -> Sequence[Path]:

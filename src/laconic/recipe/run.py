@@ -18,6 +18,7 @@ from laconic.graph.persist import digest, preserve, revive
 from laconic.graph.replay import noted
 from laconic.methods.step import Context, Step
 from laconic.nn import left_dense
+from laconic.profile.energy import Meter, co2e
 from laconic.recipe.folder import RunFolder, open_run
 from laconic.recipe.measure import Comparison, Runnable, SessionClock, compare, environment
 from laconic.recipe.package import package, repackage
@@ -66,6 +67,7 @@ def run(
         DataError, UsageError: the data do not fit the model, or the task does not fit either; the folder holds another run.
         ResourceError: the disk is full, or another process works in the folder.
     """
+    meter = Meter()
     original = ready(model, data, recipe, task)
     identity_of_run = {"recipe": write(recipe), "model": digest(original.module), "data": data.digest(), "metric": task.metric}
     with open_run(folder, identity_of_run, resume) as kept:
@@ -76,7 +78,9 @@ def run(
         progress("measure", 0.0, "export, pack, load again")
         finished = _finish(original, before, network, data, task)
         kept.end(identity(finished.content))
-    return Run(network, finished.artifact, finished.content, _record(finished, stages, name, data, recipe, task))
+    record = _record(finished, stages, name, data, recipe, task)
+    spent = meter.spent()
+    return Run(network, finished.artifact, finished.content, replace(record, energy=spent, co2e=co2e(spent)))
 
 
 def weights_only_bytes(network: Network) -> int:

@@ -31,5 +31,5 @@ def _contents(record: Record, rows: int) -> dict[str, Any]:
         "sections": views.section_rows(record),
         "strip": pictures.sections(record, rows),
         "plans": views.plan_tables(record, rows),
-        "facts": list(record.environment.items()),
+        "facts": [*record.environment.items(), *views.spent(record)],
     }

@@ -185,6 +185,12 @@ def _pair(values: tuple[int, int]) -> str:
     return grouped(values[0]) if values[0] == values[1] else f"{grouped(values[0])} → {grouped(values[1])}"
 
 
+def spent(record: Record) -> list[tuple[str, str]]:
+    """What the run cost, with how that is known."""
+    costs = {"energy of the run": record.energy, "CO2e of the run": record.co2e}
+    return [(name, f"{cost.value:.3g} {cost.unit}, {cost.how}") for name, cost in costs.items() if cost is not None]
+
+
 def section_rows(record: Record) -> list[SectionRow]:
     """The sections of the file, the largest first."""
     whole = sum(record.parts.values())
