@@ -178,3 +178,30 @@ def test_the_whole_way_to_the_file_and_back(model: nn.Module, data: Data, tmp_pa
 def test_what_makes_no_sense_is_refused(fields: dict[str, Any], complaint: str) -> None:
     with pytest.raises(RecipeError, match=complaint):
         PruneChannels(**fields)
+
+
+class Cut:
+    """Keeps one state and is killed after it."""
+
+    def __init__(self, step: int) -> None:
+        self._step, self.kept = step, None
+
+    def recall(self) -> Any:
+        return self.kept
+
+    def keep(self, state: Callable[[], Any]) -> None:
+        found = dict(state())
+        if self.kept is None and found["step"] >= self._step:
+            self.kept = found
+            raise KeyboardInterrupt
+
+
+def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(model: nn.Module, data: Data, digest: Any) -> None:
+    step = PruneChannels(macs=0.5, criterion="l2", rounds=4, training=TRAINING)
+    network = Network(model)
+    plan = step.plan(network, Context(data, model))
+    whole = step.apply(network, plan, Context(data, model))
+    cut_off = Context(data, model, memory=Cut(3))
+    with pytest.raises(KeyboardInterrupt):
+        step.apply(network, plan, cut_off)
+    assert digest(step.apply(network, plan, cut_off).module) == digest(whole.module)

@@ -21,15 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from laconic.base.errors import BudgetError, RecipeError
-from laconic.forms import Masked
 from laconic.forms.magnitude import greatest
 from laconic.graph.channels import Group, channel_groups, left_whole
 from laconic.graph.channels.cut import cut
 from laconic.graph.network import Network
 from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
-from laconic.methods.prune_channels.criteria import CRITERIA, Criterion, Norm, filters, makers, scores
+from laconic.methods.prune_channels.criteria import CRITERIA, Criterion, Norm, filters, scores
+from laconic.methods.prune_channels.masks import Masks
 from laconic.methods.step import Context, Plan, Step
-from laconic.nn import Held, hold
 from laconic.profile import count
 from laconic.train import Training
 from laconic.train.loop import BatchLoss
@@ -161,77 +160,33 @@ class PruneChannels(Step):
     def _while_training(
         self, network: Network, groups: list[Group], keep: Mapping[str, int], training: Training, context: Context
     ) -> Network:
-        """Masks over all that makes a channel; what is zero then is cut."""
-        places = [member for group in groups for member in makers(network.module, group)]
-        opened = {one.tensor: Masked.of(network.array(one.tensor), _mask(network, one.tensor)) for one in places}
-        held = hold(network.module, {**network.forms, **opened})
-        gone = {group.name: np.zeros(group.size, bool) for group in groups}
-        self._close(held, network, groups, keep, gone, context, 1)
-        for tick in context.train(held.module, self._loss(held, groups, context), training, "prune-channels"):
+        """What is zero at the end is cut."""
+        masks = Masks(network, groups)
+        self._close(masks, groups, keep, context, 1)
+        for tick in context.train(masks.held.module, self._loss(masks.held.module, context), training, "prune-channels"):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
-                self._close(held, network, groups, keep, gone, context, due)
+                self._close(masks, groups, keep, context, due)
             context.progress("prune-channels", tick.progress, f"round {due} of {self.rounds}, loss {tick.loss:.3f}")
-        trained = network.released(held)
-        plain = Network(trained.module, {name: form for name, form in trained.forms.items() if name in network.forms}, trained.edits)
-        return _without(plain, _zeros(held, groups, network), context)
+        return _without(masks.now(), masks.gone(), context)
 
-    def _loss(self, held: Held, groups: list[Group], context: Context) -> BatchLoss:
-        scales = [module for module in held.module.modules() if isinstance(module, Norm) and module.weight is not None]
+    def _close(self, masks: Masks, groups: list[Group], keep: Mapping[str, int], context: Context, due: int) -> None:
+        """Set the least channels to zero, as many as are due by this round."""
+        ahead = (1 - due / self.rounds) ** 3
+        stay = {group.name: keep[group.name] + round(ahead * (group.size - keep[group.name])) for group in groups}
+        masks.close(stay, self._scores(masks.now(), groups, context))
+
+    def _loss(self, module: nn.Module, context: Context) -> BatchLoss:
+        scales = [layer for layer in module.modules() if isinstance(layer, Norm) and layer.weight is not None]
 
         def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
             total = context.task.loss(model(inputs), targets)
-            return total + self.sparsity * sum(module.weight.abs().sum() for module in scales) if self.sparsity else total
+            return total + self.sparsity * sum(layer.weight.abs().sum() for layer in scales) if self.sparsity else total
 
         return loss
 
     def _round(self, progress: float) -> int:
         return min(int(progress * self.rounds) + 1, self.rounds)
-
-    def _close(
-        self,
-        held: Held,
-        network: Network,
-        groups: list[Group],
-        keep: Mapping[str, int],
-        gone: dict[str, np.ndarray],
-        context: Context,
-        due: int,
-    ) -> None:
-        """Set the least channels to zero, as many as are due by this round; what is gone stays gone."""
-        judged = self._scores(network.released(held), groups, context)
-        gone |= _zeros(held, groups, network)
-        for group in groups:
-            ahead = (1 - due / self.rounds) ** 3
-            stay = keep[group.name] + round(ahead * (group.size - keep[group.name]))
-            gone[group.name] = ~greatest(np.where(gone[group.name], -1.0, judged[group.name]), stay)
-            for member in makers(network.module, group):
-                mask = held.form(member.tensor)
-                assert isinstance(mask, Masked)
-                held.tighten(member.tensor, _closed(mask.mask, member, gone[group.name]))
-
-
-def _zeros(held: Held, groups: list[Group], network: Network) -> dict[str, np.ndarray]:
-    """The channels that are masked already: in a training that was cut off, too."""
-    found = {}
-    for group in groups:
-        member = makers(network.module, group)[0]
-        form = held.form(member.tensor)
-        assert isinstance(form, Masked)
-        rows = np.moveaxis(form.mask, member.axis, 0).reshape(form.shape[member.axis], -1)
-        found[group.name] = ~rows[np.array(member.places)].any((1, 2))
-    return found
-
-
-def _closed(mask: np.ndarray, member: Any, gone: np.ndarray) -> np.ndarray:
-    closed = np.moveaxis(mask.copy(), member.axis, 0)
-    closed[np.array(member.places)[gone].reshape(-1)] = False
-    return np.moveaxis(closed, 0, member.axis)
-
-
-def _mask(network: Network, name: str) -> np.ndarray:
-    form = network.form(name)
-    return form.mask if isinstance(form, Masked) else np.ones(form.shape, bool)
 
 
 def _groups(network: Network, context: Context) -> list[Group]:
