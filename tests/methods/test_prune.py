@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -281,3 +282,35 @@ def test_a_pattern_that_names_no_layer_is_refused(model: nn.Module, apply: Apply
 def test_half_precision_is_pruned_to_the_weight_too(model: nn.Module, apply: Apply, dtype: torch.dtype) -> None:
     network = apply(Prune(sparsity=0.73), Network(model.to(dtype)))
     assert zeros(network) == {name: round(0.73 * size) for name, size in sizes(network).items()}
+
+
+def test_two_of_every_four_stay(apply: Callable[..., Network], model: nn.Module) -> None:
+    network = apply(Prune(pattern="2:4"), Network(model))
+    for form in network.forms.values():
+        rows = form.mask.reshape(len(form.mask), -1)
+        whole = rows[:, : rows.shape[1] // 4 * 4]
+        assert (whole.reshape(len(rows), -1, 4).sum(2) == 2).all()
+
+
+def test_blocks_go_as_one_while_training_too(apply: Callable[..., Network], model: nn.Module) -> None:
+    step = Prune(sparsity={"block*": 0.5}, pattern="2x1", rounds=3, training=Training(epochs=1, batch=32))
+    for form in apply(step, Network(model)).forms.values():
+        pairs = form.mask.reshape(3, 2, -1)
+        assert (pairs[:, 0] == pairs[:, 1]).all()
+        assert form.mask.mean() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pattern": "2:4", "sparsity": 0.5},
+        {"pattern": "2:4", "rounds": 2, "training": Training(epochs=1)},
+        {"pattern": "4x1"},
+        {"pattern": "4x1", "quality": 1.0},
+        {"pattern": "4x1", "sparsity": 0.5, "scope": "global"},
+        {"pattern": "half"},
+    ],
+)
+def test_patterns_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError):
+        Prune(**fields)

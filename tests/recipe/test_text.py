@@ -47,6 +47,8 @@ def tables(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 PRUNES = st.one_of(
     st.builds(Prune, sparsity=tables(SHARES), curve=st.sampled_from(["cubic", "linear"])),
     st.builds(Prune, quality=tables(st.floats(0, 5))),
+    st.builds(Prune, pattern=st.sampled_from(["2:4", "1:8"])),
+    st.builds(Prune, sparsity=SHARES, pattern=st.just("4x1")),
     st.builds(
         Prune,
         sparsity=SHARES,
@@ -185,7 +187,7 @@ def test_numbers_as_people_write_them() -> None:
 # text, line, a word of the complaint, a word of the hint
 BROKEN = [
     ("steps: [prun: {sparsity: 0.9}]", 1, "no step 'prun'", "did you mean prune?"),
-    ("steps:\n  - zip\n", 2, "no step 'zip'", "known: distill, finetune"),
+    ("steps:\n  - zip\n", 2, "no step 'zip'", "known: distill, factorize"),
     ("steps:\n  - fold\n  - prune: {sparsty: 0.9}", 3, "no field 'sparsty'", "did you mean sparsity?"),
     (
         "steps:\n  - prune:\n      sparsity: 0.9\n      training: {epoch: 3}",

@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from laconic.base.errors import RecipeError
+from laconic.base.errors import RecipeError, UsageError
 from laconic.forms import Codebook, Form, Masked
 from laconic.forms.magnitude import greatest, magnitude, threshold
+from laconic.forms.patterns import parsed, patterned
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Plan, Step
 from laconic.nn import Held, hold, matching, weights
@@ -34,6 +35,8 @@ class Prune(Step):
         quality: instead of `sparsity`: threshold in standard deviations of the layer; one, or a table.
         scope: whether a single `sparsity` is reached in each "layer" alike, or "global"ly with one threshold.
         rounds: in how many rounds the target is approached; 1 prunes at once.
+        pattern: of the zeros. "2:4": of every four neighbours along the inputs two stay, and no sparsity is said; "4x1": blocks of four
+            outputs go as one.
         curve: how the rounds approach it: "cubic" (fast, then slow) or "linear".
         training: how to train between the rounds and after the last; its epochs are spread over the rounds evenly.
 
@@ -47,9 +50,11 @@ class Prune(Step):
     rounds: int = 1
     curve: Literal["cubic", "linear"] = "cubic"
     training: Training | None = None
+    pattern: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.sparsity is None) == (self.quality is None):
+        self._check_pattern()
+        if (self.sparsity is None) == (self.quality is None) and not self._of_every:
             raise RecipeError("say either sparsity or quality", where="prune", hint="prune: {sparsity: 0.9}")
         if not all(0 <= s < 1 for s in _each(self.sparsity)):
             raise RecipeError(
@@ -70,6 +75,26 @@ class Prune(Step):
         if self.rounds > 1 and not self._trains:
             raise RecipeError("more than one round needs training between them", where="prune", hint="training: {epochs: 10, lr: 0.01}")
 
+    def _check_pattern(self) -> None:
+        if self.pattern is None:
+            return
+        try:
+            parsed(self.pattern)
+        except UsageError as cause:
+            raise RecipeError(cause.what, where="prune, pattern", hint=cause.hint) from cause
+        if self._of_every and (self.sparsity is not None or self.quality is not None or self.rounds > 1):
+            raise RecipeError(
+                f"{self.pattern} says itself what stays, at once", where="prune, pattern", hint=f'prune: {{pattern: "{self.pattern}"}}'
+            )
+        if self.scope == "global" or self.quality is not None:
+            raise RecipeError(
+                "blocks are counted layer by layer, by their sparsity", where="prune, pattern", hint="leave scope or quality out"
+            )
+
+    @property
+    def _of_every(self) -> bool:
+        return self.pattern is not None and parsed(self.pattern)[0] == ":"
+
     @property
     def _trains(self) -> bool:
         return self.training is not None and self.training.epochs > 0
@@ -77,8 +102,7 @@ class Prune(Step):
     @property
     def _wanted(self) -> float | dict[str, float]:
         wanted = self.sparsity if self.sparsity is not None else self.quality
-        assert wanted is not None
-        return wanted
+        return 0.0 if wanted is None else wanted
 
     def takes(self) -> Mapping[str, str]:
         """A codebook is pruned at once only: while training, its values belong to many weights."""
@@ -107,9 +131,11 @@ class Prune(Step):
         kept = {row["layer"]: row["kept"] for row in plan.rows}
         if self.training is not None and self._trains:
             return self._prune_while_training(network, kept, self.training, context)
-        return network.reformed({name: _pruned(network.form(name), count) for name, count in kept.items()})
+        return network.reformed({name: self._pruned(network.form(name), count) for name, count in kept.items()})
 
     def _wanted_counts(self, forms: Mapping[str, Form], magnitudes: Mapping[str, np.ndarray]) -> dict[str, int]:
+        if self.pattern is not None and self._of_every:
+            return {name: int(np.count_nonzero(patterned(m, self.pattern))) for name, m in magnitudes.items()}
         if self.quality is not None:
             quality = matching(list(forms), self.quality, "prune")
             return {name: int(np.count_nonzero(m > quality[name] * _std(forms[name]))) for name, m in magnitudes.items()}
@@ -137,7 +163,22 @@ class Prune(Step):
     def _tighten(self, held: Held, start: Mapping[str, Masked], kept: Mapping[str, int], t: float) -> None:
         for name, last in kept.items():
             count = last + round(self.ahead(t) * (len(start[name].table) - last))
-            held.tighten(name, greatest(magnitude(held.form(name)), count))
+            held.tighten(name, self._greatest(magnitude(held.form(name)), count))
+
+    def _greatest(self, magnitudes: np.ndarray, count: int) -> np.ndarray:
+        """Mask of what stays: the greatest weights, or the greatest in the pattern."""
+        return greatest(magnitudes, count) if self.pattern is None else patterned(magnitudes, self.pattern, count)
+
+    def _pruned(self, form: Form, count: int) -> Form:
+        """The weight with what stays of it; a codebook stays one, its pruned weights move to an entry that is zero."""
+        mask = self._greatest(magnitude(form), count)
+        if not isinstance(form, Codebook):
+            return Masked.of(form.array(), mask)
+        assert form.integers is not None
+        zeros = np.flatnonzero(form.table == 0)
+        if len(zeros):
+            return Codebook.of(np.where(mask, form.integers, zeros[0]), form.table)
+        return Codebook.of(np.where(mask, form.integers.astype(np.int32) + 1, 0), np.concatenate((np.zeros(1, form.dtype), form.table)))
 
     def ahead(self, t: float) -> float:
         """Which share of the weights that must go is still there after a share `t` of the rounds.
@@ -186,15 +227,3 @@ def _row(name: str, magnitudes: np.ndarray, kept: int, width: int) -> dict[str, 
 def _opened(form: Form) -> Masked:
     """The weight with a mask that lets through whatever is not gone already."""
     return form if isinstance(form, Masked) else Masked.of(form.array(), np.ones(form.shape, bool))
-
-
-def _pruned(form: Form, count: int) -> Form:
-    """The weight with its `count` greatest values; a codebook stays one, its pruned weights move to an entry that is zero."""
-    mask = greatest(magnitude(form), count)
-    if not isinstance(form, Codebook):
-        return Masked.of(form.array(), mask)
-    assert form.integers is not None
-    zeros = np.flatnonzero(form.table == 0)
-    if len(zeros):
-        return Codebook.of(np.where(mask, form.integers, zeros[0]), form.table)
-    return Codebook.of(np.where(mask, form.integers.astype(np.int32) + 1, 0), np.concatenate((np.zeros(1, form.dtype), form.table)))
