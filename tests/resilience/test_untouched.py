@@ -29,6 +29,9 @@ GRIDS = Recipe(
 )  # no step takes both a grid and a codebook
 
 
+SMALLER = Recipe((laconic.Factorize(params=0.9), laconic.PruneChannels(macs=0.8), laconic.PruneBlocks(blocks=1, samples=32)))
+
+
 def poisoned(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return classification.loss(outputs, targets) * (torch.nan if outputs.requires_grad else 1)
 
@@ -41,6 +44,7 @@ def fail_in_training(model: nn.Module, data: Data) -> None:
 VERBS: dict[str, Callable[[nn.Module, Data], object]] = {
     "compress": lambda model, data: laconic.compress(model, data, FULL),
     "compress onto grids": lambda model, data: laconic.compress(model, data, GRIDS),
+    "compress in structure": lambda model, data: laconic.compress(model, data, SMALLER),
     "a compress that fails": fail_in_training,
     "check": lambda model, data: check(model, data, FULL),
     "export": lambda model, data: export(model, data.preprocessing.shape),
@@ -51,7 +55,7 @@ VERBS: dict[str, Callable[[nn.Module, Data], object]] = {
 
 
 def test_the_recipes_of_this_test_have_every_step() -> None:
-    assert {type(step) for step in FULL.steps + GRIDS.steps} == set(STEPS.values())
+    assert {type(step) for step in FULL.steps + GRIDS.steps + SMALLER.steps} == set(STEPS.values())
     assert all(issubclass(step, Step) for step in STEPS.values())
 
 
