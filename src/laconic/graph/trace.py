@@ -94,6 +94,7 @@ def quiet() -> Iterator[None]:
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.filterwarnings("ignore", module="torch")
+            warnings.filterwarnings("ignore", message="The tensor attribute")  # of recurrent layers, told of the caller
             yield
     finally:
         for other, level in zip(others, levels, strict=True):
