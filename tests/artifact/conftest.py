@@ -15,13 +15,19 @@ from laconic.artifact.directory import Directory, Group
 from laconic.artifact.frame import frame
 from laconic.artifact.layout import write_table
 from laconic.base.dtypes import bits
+from laconic.base.edits import Factored, Narrowed, Shortened
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Codebook, Dense, Form, Grid, Masked
 
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
 TIED = Dense.of(np.float32([[1, -2, 0.5]]))
+CUTS = (
+    Narrowed.of((3, 8, 8), "float32", {"conv1.weight": [0, 2, 70], "Hündin.weight": [5]}),
+    Shortened((3, 8, 8), "int64", ("layer1.0.conv2",)),
+    Factored("fc", "tucker", (3, 4)),
+)
 NOTES = Notes(
-    Preprocessing((3, 8, 8), 1 / 255, (0.1, 0.2, 1 / 3), (0.5, 0.25, 1e-3)), ("cat", "Hündin", "犬"), (("conv1", "bn1"),), "none: why"
+    Preprocessing((3, 8, 8), 1 / 255, (0.1, 0.2, 1 / 3), (0.5, 0.25, 1e-3)), ("cat", "Hündin", "犬"), (("conv1", "bn1"),), "none: why", CUTS
 )
 
 

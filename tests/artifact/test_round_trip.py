@@ -145,7 +145,7 @@ def test_weights_only_keeps_values_order_and_folds(everything: Artifact, assert_
     assert list(back.tensors) == [str(place) for place in range(len(everything.tensors))]
     for form, other in zip(everything.tensors.values(), back.tensors.values(), strict=True):
         assert_same_form(form, other)
-    assert (back.graph, back.notes, back.named) == (None, Notes(folds=everything.notes.folds), False)
+    assert (back.graph, back.notes, back.named) == (None, Notes(folds=everything.notes.folds, cuts=everything.notes.cuts), False)
     assert b"codebook" not in content
     assert pack(back) == content
 

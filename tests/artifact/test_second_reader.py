@@ -41,7 +41,10 @@ def test_every_form_and_type(profile: str, everything: Artifact, second_reader: 
 def test_weights_only(everything: Artifact, second_reader: ModuleType) -> None:
     content = pack(everything, weights_only=True, profile="fast")
     assert_agreement(content, second_reader)
-    assert second_reader.read(content).notes == {"folds": [["conv1", "bn1"]]}
+    narrowed = {"shape": [3, 8, 8], "dtype": "float32", "channels": {"Hündin.weight": "20", "conv1.weight": f"{1 + 4 + (1 << 70):x}"}}
+    shortened = {"shape": [3, 8, 8], "dtype": "int64", "branches": ["layer1.0.conv2"]}
+    factored = {"layer": "fc", "kind": "tucker", "ranks": [3, 4]}
+    assert second_reader.read(content).notes == {"folds": [["conv1", "bn1"]], "cuts": [narrowed, shortened, factored]}
 
 
 def integers() -> dict[str, np.ndarray]:

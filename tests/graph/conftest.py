@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from laconic import build_model
 from laconic.graph.trace import quiet
 
 
@@ -229,3 +230,21 @@ def four_bits(tmp_path: Path) -> Path:
     graph = helper.make_graph(nodes, "g", values[:1], values[1:], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "four.onnx")
     return tmp_path / "four.onnx"
+
+
+@pytest.fixture(scope="module")
+def resnet(history: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """ResNet-20 with statistics of a trained one."""
+    torch.manual_seed(0)
+    return history(build_model("zoo:resnet20")).eval()
+
+
+@pytest.fixture(scope="session")
+def on_images() -> Callable[[nn.Module], Tensor]:
+    """A call that gives a network's outputs on two images of 32 × 32."""
+
+    def run(model: nn.Module) -> Tensor:
+        with torch.no_grad():
+            return model.eval()(torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+
+    return run

@@ -1,5 +1,6 @@
 """A model without a branch computes what it computes with that branch at zero."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,56 +24,40 @@ GONE = ("layer1.1.conv2", "layer3.0.conv2")
 
 
 @pytest.fixture(scope="module")
-def model() -> nn.Module:
-    torch.manual_seed(0)
-    built = build_model("zoo:resnet20")
-    with torch.no_grad():
-        for module in built.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_()
-                module.running_var.uniform_(0.5, 2)
-                module.bias.normal_()
-    return built.eval()
+def short(resnet: nn.Module) -> Network:
+    return shortened(Network(resnet), Shortened(SHAPE, "float32", GONE))
 
 
-@pytest.fixture(scope="module")
-def short(model: nn.Module) -> Network:
-    return shortened(Network(model), Shortened(SHAPE, "float32", GONE))
-
-
-def outputs(model: nn.Module) -> Tensor:
-    with torch.no_grad():
-        return model.eval()(torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)))
-
-
-def test_a_residual_network_has_a_branch_a_block(model: nn.Module) -> None:
-    names = [branch.name for branch in Branches(model, SHAPE).found]
+def test_a_residual_network_has_a_branch_a_block(resnet: nn.Module) -> None:
+    names = [branch.name for branch in Branches(resnet, SHAPE).found]
     assert names == [f"layer{stage}.{block}.conv2" for stage in (1, 2, 3) for block in (0, 1, 2)]
 
 
-def test_without_a_branch_is_with_it_at_zero(model: nn.Module, short: Network, tmp_path: Path) -> None:
+def test_without_a_branch_is_with_it_at_zero(
+    resnet: nn.Module, short: Network, tmp_path: Path, on_images: Callable[[nn.Module], Tensor]
+) -> None:
     """Where channels double, too: there what goes past is padded. The zeros are written by `load_into`."""
-    assert sum(p.numel() for p in short.module.parameters()) < sum(p.numel() for p in model.parameters())
+    assert sum(p.numel() for p in short.module.parameters()) < sum(p.numel() for p in resnet.parameters())
     for weights_only in (False, True):
         write(tmp_path / "f.lac", Artifact(short.tensors(), notes=noted(short.edits)), weights_only)
         loaded = load_into(build_model("zoo:resnet20"), tmp_path / "f.lac")
         assert not loaded.layer1[1].bn2.weight.any()
-        assert torch.equal(outputs(loaded), outputs(short.module))
+        assert torch.equal(on_images(loaded), on_images(short.module))
 
 
-def test_file_and_run_know_the_edit(model: nn.Module, short: Network) -> None:
+def test_file_and_run_know_the_edit(resnet: nn.Module, short: Network, on_images: Callable[[nn.Module], Tensor]) -> None:
     content = pack(Artifact(short.tensors(), notes=noted(short.edits)), profile="fast")
     assert edits_in(unpack(content).notes) == short.edits
-    assert torch.equal(outputs(revive(preserve(short), model).module), outputs(short.module))
+    assert torch.equal(on_images(revive(preserve(short), resnet).module), on_images(short.module))
 
 
-def test_what_was_folded_in_a_branch_is_forgotten_with_it(model: nn.Module) -> None:
-    folded = replayed(model, foldable(model, SHAPE))
+def test_what_was_folded_in_a_branch_is_forgotten_with_it(resnet: nn.Module, on_images: Callable[[nn.Module], Tensor]) -> None:
+    folded = replayed(resnet, foldable(resnet, SHAPE))
     both = shortened(folded, Shortened(SHAPE, "float32", GONE))
     assert len(both.edits) == len(folded.edits) - 2 * len(GONE) + 1
-    again = replayed(model, both.edits).module
+    again = replayed(resnet, both.edits).module
     assert list(again.state_dict()) == list(both.module.state_dict())
-    assert torch.allclose(outputs(again), outputs(both.module), rtol=1e-4, atol=1e-4)
+    assert torch.allclose(on_images(again), on_images(both.module), rtol=1e-4, atol=1e-4)
 
 
 class Shortcut(nn.Module):
@@ -117,6 +102,6 @@ def test_only_the_longer_way_is_a_branch_and_only_what_is_its_own(net: nn.Module
     assert not isinstance(net, Read) or found[0].tensors == ("b.bias", "b.weight")
 
 
-def test_an_unknown_branch_is_refused_by_name(model: nn.Module) -> None:
+def test_an_unknown_branch_is_refused_by_name(resnet: nn.Module) -> None:
     with pytest.raises(ModelError, match="no branch ends with 'nowhere'"):
-        Branches(model, SHAPE).without(["nowhere"])
+        Branches(resnet, SHAPE).without(["nowhere"])

@@ -1,6 +1,7 @@
 """The section `notes`: a deflated JSON object. What a reader does not know in it, it passes over; what it knows must be sound."""
 
 import json
+import math
 from typing import Any
 
 from laconic.artifact.artifact import Notes
@@ -9,6 +10,8 @@ from laconic.artifact.wire import Reader, deflate, inflate
 from laconic.base.edits import Cut, Factored, Narrowed, Shortened
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing, tokens
+
+SAMPLES = {"float32": 4, "int64": 8}  # what a class can be traced with, and the bytes of one value
 
 
 def write_notes(notes: Notes) -> bytes:
@@ -43,7 +46,7 @@ def _write_cut(cut: Cut) -> dict[str, Any]:
     sample = {"shape": list(map(int, cut.shape)), "dtype": cut.dtype}
     if isinstance(cut, Shortened):
         return sample | {"branches": list(cut.removed)}
-    return sample | {"channels": {name: f"{sum(1 << channel for channel in channels):x}" for name, channels in cut.removed}}
+    return sample | {"channels": {name: f"{bits:x}" for name, bits in cut.removed}}
 
 
 def read_notes(reader: Reader, limits: Limits) -> Notes:
@@ -61,7 +64,7 @@ def read_notes(reader: Reader, limits: Limits) -> Notes:
             classes=tuple(_text(name) for name in _expect(list, fields.get("classes", []))),
             folds=tuple(_pair(names) for names in _expect(list, fields.get("folds", []))),
             reason=_text(fields.get("reason", "")),
-            cuts=tuple(_read_cut(_expect(dict, cut)) for cut in _expect(list, fields.get("cuts", []))),
+            cuts=tuple(_read_cut(_expect(dict, cut), limits) for cut in _expect(list, fields.get("cuts", []))),
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, DataError) as cause:
         raise reader.fault(f"the notes cannot be read: {type(cause).__name__}") from cause
@@ -75,22 +78,22 @@ def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
     return Preprocessing(shape, _number(fields["scale"]), mean, std)
 
 
-def _read_cut(fields: dict[str, Any]) -> Cut:
+def _read_cut(fields: dict[str, Any], limits: Limits) -> Cut:
     if "layer" in fields:
         return Factored(_text(fields["layer"]), _text(fields["kind"]), _shape(fields["ranks"]))
     shape, dtype = _shape(fields["shape"]), _text(fields["dtype"])
+    if dtype not in SAMPLES or math.prod(shape) * SAMPLES[dtype] > limits.activation_bytes:
+        raise ValueError("no sample that a class could be traced with")
     if "branches" in fields:
         return Shortened(shape, dtype, tuple(_text(name) for name in _expect(list, fields["branches"])))
-    gone = tuple((_text(name), _channels(_text(bits))) for name, bits in _expect(dict, fields["channels"]).items())
-    return Narrowed(shape, dtype, gone)
+    return Narrowed(shape, dtype, tuple((_text(name), _bits(_text(bits))) for name, bits in _expect(dict, fields["channels"]).items()))
 
 
-def _channels(bits: str) -> tuple[int, ...]:
-    """Numbers of the bits that are set."""
-    if not bits or not set(bits) <= set("0123456789abcdef"):
+def _bits(text: str) -> int:
+    """A hexadecimal number as we write it: `int` alone would take signs, spaces and underscores."""
+    if not set(text) <= set("0123456789abcdef"):
         raise ValueError("channels are no hexadecimal number")
-    digits = enumerate(reversed(bits))
-    return tuple(4 * place + bit for place, digit in digits for bit in range(4) if int(digit, 16) >> bit & 1)
+    return int(text, 16)
 
 
 def _shape(sides: object) -> tuple[int, ...]:

@@ -19,17 +19,26 @@ class Narrowed:
     Args:
         shape: of the sample that the model was traced with, without the batch.
         dtype: of that sample.
-        removed: (group, its channels that went), by the names and numbers of `graph.channels` in the model before; in ascending order.
+        removed: (group, a number of which bit i is set where channel i went), by the names and numbers of `graph.channels` in the model
+            before; in the order of the names.
     """
 
     shape: tuple[int, ...]
     dtype: str
-    removed: tuple[tuple[str, tuple[int, ...]], ...]
+    removed: tuple[tuple[str, int], ...]
 
     @classmethod
     def of(cls, shape: tuple[int, ...], dtype: str, removed: Mapping[str, Collection[int]]) -> "Narrowed":
         """From a table of groups."""
-        return cls(shape, dtype, tuple((name, tuple(sorted(removed[name]))) for name in sorted(removed) if removed[name]))
+        return cls(shape, dtype, tuple((name, sum(1 << channel for channel in removed[name])) for name in sorted(removed) if removed[name]))
+
+    def channels(self) -> dict[str, tuple[int, ...]]:
+        """Group → its channels that went, in ascending order.
+
+        >>> Narrowed.of((3,), "float32", {"a": [4, 0]}).channels()
+        {'a': (0, 4)}
+        """
+        return {name: tuple(place for place in range(bits.bit_length()) if bits >> place & 1) for name, bits in self.removed}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from laconic.artifact import read, unpack
 from laconic.artifact.files import identity
 from laconic.base.errors import GraphError
-from laconic.cli.turns import Timed, take_turns
+from laconic.cli.turns import Timed, random_inputs, take_turns
 from laconic.runtime.engines import Choice, choices
 from laconic.runtime.remembered import remember
 from laconic.runtime.session import Session
@@ -69,7 +69,7 @@ def hold(path: Path, batch: int, repeats: int) -> Tournament:
     content = read(path)
     artifact = unpack(content)
     reference = Session(artifact)
-    inputs = some(reference, batch)
+    inputs = random_inputs(reference, batch)
     wanted = reference(inputs)
     ways: list[tuple[Choice, int, float, Session]] = []
     out: list[tuple[str, str]] = []
@@ -89,12 +89,6 @@ def hold(path: Path, batch: int, repeats: int) -> Tournament:
     entrants = [Entrant(choice, threads, error, time) for (choice, threads, error, _), time in zip(ways, timed, strict=True)]
     ranked = tuple(sorted(entrants, key=lambda one: one.ms))
     return Tournament(ranked, tuple(out), _keep(identity(content), ranked))
-
-
-def some(session: Session, batch: int) -> np.ndarray:
-    """Random inputs of the session's shape; sides that are free are 1."""
-    shape = [side if isinstance(side, int) and side > 0 else 1 for side in session.sample_shape]
-    return np.random.Generator(np.random.PCG64(0)).standard_normal((batch, *shape), np.float32)
 
 
 def thread_counts() -> list[int]:

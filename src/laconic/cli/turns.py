@@ -4,10 +4,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from laconic.base.measures import Measure, timing
 from laconic.runtime.latency import WARM_UP, clock, ratio
+
+if TYPE_CHECKING:
+    from laconic.runtime import Session
 
 Contestant = tuple[str, Callable[[], Any]]
 """Its name, and one call."""
@@ -51,6 +56,12 @@ def take_turns(contestants: Sequence[Contestant], repeats: int) -> list[Timed]:
 
     wall = clock({str(place): counted(place) for place in range(len(contestants))}, repeats)
     return [Timed(name, wall[str(place)], cpu[place][WARM_UP:]) for place, (name, _) in enumerate(contestants)]
+
+
+def random_inputs(session: "Session", batch: int) -> np.ndarray:
+    """Of the session's shape and type, `(batch, *shape)`; sides that are free are 1, tokens 0 or 1."""
+    rng, shape = np.random.Generator(np.random.PCG64(0)), (batch, *(side or 1 for side in session.sample_shape))
+    return rng.integers(0, 2, shape) if session.takes_tokens else rng.standard_normal(shape, np.float32)
 
 
 def ratios(ours: Timed, theirs: Timed) -> tuple[Measure, float]:

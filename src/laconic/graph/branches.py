@@ -1,6 +1,6 @@
 """Branches whose output is added to what goes past them, as the residuals of He et al. 2016: which there are, and a model without some."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from torch import fx, nn
@@ -97,10 +97,6 @@ class Branches:
         return [other for other in self._program.graph.nodes if other in own]
 
     def _layers(self, region: list[fx.Node]) -> list[str]:
-        return list(self._ends(region))
-
-    def _ends(self, region: list[fx.Node]) -> Iterator[str]:
-        for node in region:
-            path = layer_of(self._model, node, self._names) if node.op == "call_function" else None
-            if path is not None and isinstance(self._model.get_submodule(path), ENDS):
-                yield path
+        """Paths of the convolutions and linear layers."""
+        paths = [layer_of(self._model, node, self._names) for node in region if node.op == "call_function"]
+        return [path for path in paths if path is not None and isinstance(self._model.get_submodule(path), ENDS)]

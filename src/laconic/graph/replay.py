@@ -43,17 +43,11 @@ def recut(model: nn.Module, cut: Cut) -> Smaller:
     if isinstance(cut, Factored):
         return _factored(model, cut)
     if isinstance(cut, Shortened):
-        branches = Branches(model, cut.shape, cut.dtype)
-        gone = gone_with(branches, cut)
+        module, gone = _shorter(model, cut)
         zeros = {name: np.zeros_like(to_numpy(value)) for name, value in model.state_dict().items() if name in gone}
-        return Smaller(branches.without(cut.removed), lambda state: zeros | state)
-    found = narrow(model, cut.shape, dict(cut.removed), cut.dtype)
+        return Smaller(module, lambda state: zeros | state)
+    found = narrow(model, cut.shape, cut.channels(), cut.dtype)
     return Smaller(found.module, lambda state: _widened(state, found.kept))
-
-
-def gone_with(branches: Branches, cut: Shortened) -> set[str]:
-    """The tensors of the branches that a cut takes."""
-    return {name for branch in branches.found if branch.name in cut.removed for name in branch.tensors}
 
 
 def replayed(model: nn.Module, edits: Sequence[Edit]) -> Network:
@@ -77,10 +71,10 @@ def shortened(network: Network, cut: Shortened) -> Network:
     """
     if not cut.removed:
         return network
-    gone = gone_with(Branches(network.module, cut.shape, cut.dtype), cut)
+    module, gone = _shorter(network.module, cut)
     forms = {name: form for name, form in network.forms.items() if name not in gone}
     edits = tuple(edit for edit in network.edits if not isinstance(edit, Folded) or f"{edit.layer}.weight" not in gone)
-    return Network(recut(network.module, cut).module, forms, (*edits, cut))
+    return Network(module, forms, (*edits, cut))
 
 
 @torch.no_grad()
@@ -115,13 +109,19 @@ def edits_in(notes: Notes) -> tuple[Edit, ...]:
     return (*notes.cuts, *(Folded(layer, norm) for layer, norm in notes.folds))
 
 
+def _shorter(model: nn.Module, cut: Shortened) -> tuple[nn.Module, set[str]]:
+    """The model without the branches, and the tensors that went with them."""
+    branches = Branches(model, cut.shape, cut.dtype)
+    gone = {name for branch in branches.found if branch.name in cut.removed for name in branch.tensors}
+    return branches.without(cut.removed), gone
+
+
 def _factored(model: nn.Module, cut: Factored) -> Smaller:
     module = copy.deepcopy(model)
-    try:
-        layer = module.get_submodule(cut.layer)
-    except AttributeError as cause:
-        raise ModelError(f"the model has no layer {cut.layer!r}") from cause
-    made = chain(layer, cut.kind, cut.ranks)
+    layers = dict(module.named_modules())
+    if not cut.layer or cut.layer not in layers:
+        raise ModelError(f"the model has no layer {cut.layer!r}")
+    made = chain(layers[cut.layer], cut.kind, cut.ranks)
     module.set_submodule(cut.layer, made)
     last = f"{cut.layer}.{len(made) - 1}"
 

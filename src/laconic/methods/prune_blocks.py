@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from laconic.base.edits import Shortened
-from laconic.base.errors import BudgetError, RecipeError
+from laconic.base.errors import BudgetError
 from laconic.datasets.batches import batches
 from laconic.graph.branches import Branches
 from laconic.graph.network import Network
 from laconic.graph.replay import shortened
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import Context, Plan, Step, check_fields, one_said
 from laconic.nn.checks import at_home
 from laconic.profile import count
 
@@ -48,16 +48,13 @@ class PruneBlocks(Step):
     samples: int = 512
 
     def __post_init__(self) -> None:
-        said = [name for name in TARGETS if getattr(self, name) is not None]
-        if len(said) != 1:
-            raise RecipeError(f"say one of {', '.join(TARGETS)}", where="prune-blocks", hint="prune-blocks: {latency: 0.5}")
-        value = getattr(self, said[0])
-        for name, holds, allowed in (
-            (said[0], value >= 1 if said[0] == "blocks" else 0 < value <= 1, "a whole number from 1, or a share between 0 and 1"),
+        said = one_said(self, TARGETS, "prune-blocks: {latency: 0.5}")
+        value = getattr(self, said)
+        check_fields(
+            self,
+            (said, value >= 1 if said == "blocks" else 0 < value <= 1, "a whole number from 1, or a share between 0 and 1"),
             ("samples", self.samples >= 1, "a whole number from 1"),
-        ):
-            if not holds:
-                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=f"prune-blocks, {name}", hint=f"{name} is {allowed}")
+        )
 
     def takes(self) -> Mapping[str, str]:
         return {kind: kind for kind in ("dense", "masked", "grid", "codebook")}

@@ -10,7 +10,7 @@ import re
 import statistics
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
@@ -210,6 +210,34 @@ class Step(ABC):
                 raise RecipeError(
                     f"{self.word()} takes {' or '.join(self.takes())} weights, and {name} is {network.kind(name)}", where=str(self)
                 )
+
+
+def one_said(step: Step, names: Sequence[str], hint: str) -> str:
+    """The one field of these that was given.
+
+    Raises:
+        RecipeError: none was, or several.
+    """
+    given = [name for name in names if getattr(step, name) is not None]
+    if len(given) != 1:
+        raise RecipeError(f"say one of {', '.join(names[:-1])} and {names[-1]}", where=step.word(), hint=hint)
+    return given[0]
+
+
+def check_fields(step: Step, *rules: tuple[str, bool, str]) -> None:
+    """Refuse a step whose fields make no sense.
+
+    Args:
+        step: whose they are.
+        rules: (field, whether it holds, what is allowed).
+
+    Raises:
+        RecipeError: the first that does not hold.
+    """
+    for name, holds, allowed in rules:
+        if not holds:
+            found = f"{name} cannot be {getattr(step, name)!r}"
+            raise RecipeError(found, where=f"{step.word()}, {name}", hint=f"{name} is {allowed}")
 
 
 def said(value: Any) -> dict[str, Any]:

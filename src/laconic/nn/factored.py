@@ -11,7 +11,7 @@ No activation stands between, and the last layer has the bias.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,7 @@ from torch import nn
 
 from laconic.base.errors import ModelError
 
-KINDS: Mapping[str, int] = {"svd": 1, "spatial": 1, "tucker": 2, "cp": 1, "separable": 1}
-"""Kind → how many ranks it has."""
+KINDS = ("svd", "spatial", "tucker", "cp", "separable")
 
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 
@@ -35,6 +34,26 @@ def suits(kind: str, layer: nn.Module) -> bool:
     return kind == "svd" or (isinstance(layer, nn.Conv2d) and min(layer.kernel_size) > 1 and not isinstance(layer.padding, str))
 
 
+def most(kind: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """The greatest ranks that make sense for a weight `(T, C, *kernel)`: more would add nothing.
+
+    >>> most("svd", (8, 4, 3, 3)), most("tucker", (8, 4, 3, 3))
+    ((8,), (4, 8))
+    """
+    outputs, inputs, taps = shape[0], shape[1], math.prod(shape[2:])
+    match kind:
+        case "svd":
+            return (min(outputs, inputs * taps),)
+        case "spatial":
+            return (min(inputs * shape[2], outputs * shape[3]),)
+        case "tucker":
+            return inputs, outputs
+        case "cp":
+            return (math.prod(shape) // max(shape),)
+        case _:
+            return (min(outputs, taps),)
+
+
 def chain(layer: nn.Module, kind: str, ranks: Sequence[int]) -> nn.Sequential:
     """Fresh layers in place of one, of its type and on its device.
 
@@ -44,9 +63,14 @@ def chain(layer: nn.Module, kind: str, ranks: Sequence[int]) -> nn.Sequential:
     >>> [tuple(p.shape) for p in chain(nn.Conv2d(8, 6, 3, padding=1), "spatial", (4,)).parameters()]
     [(4, 8, 3, 1), (6, 4, 1, 3), (6,)]
     """
-    if kind not in KINDS or not suits(kind, layer) or len(ranks) != KINDS[kind] or min(ranks) < 1:
-        raise ModelError(f"{type(layer).__name__} cannot be factored as {kind} of ranks {tuple(ranks)}", hint=f"known: {', '.join(KINDS)}")
+    if kind not in KINDS or not suits(kind, layer):
+        raise ModelError(f"{type(layer).__name__} cannot be factored as {kind!r}", hint=f"known: {', '.join(KINDS)}")
     assert isinstance(layer, Layer)
+    limits = most(kind, tuple(layer.weight.shape))
+    if len(ranks) != len(limits) or not all(1 <= rank <= limit for rank, limit in zip(ranks, limits, strict=True)):
+        raise ModelError(
+            f"{kind} of ranks {tuple(ranks)} makes no sense for a weight {tuple(layer.weight.shape)}", hint=f"{limits} at most"
+        )
     made = _linear(layer, ranks[0]) if isinstance(layer, nn.Linear) else _convolutions(layer, kind, tuple(ranks))
     return made.to(layer.weight.device, layer.weight.dtype).train(layer.training)
 

@@ -44,6 +44,11 @@ class Session:
         self.choice = choice
         self._run = open_graph(model.SerializeToString(), threads, choice)
 
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether inputs are whole numbers that the network looks up."""
+        return bool(self._dtype.kind == "i")
+
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Outputs `(n, …)` of the network for `inputs` `(n, *sample_shape)`, already preprocessed: of any floating-point type, or of any
         integer type where the network looks tokens up.
@@ -52,10 +57,9 @@ class Session:
             DataError: the shape or type is not what the network takes. GraphError: the engine failed in the middle.
         """
         inputs = np.asarray(inputs)
-        whole = self._dtype.kind == "i"
-        if inputs.dtype.kind not in ("iu" if whole else "f"):
+        if inputs.dtype.kind not in ("iu" if self.takes_tokens else "f"):
             raise DataError(
-                f"the network takes {'whole numbers' if whole else 'floating-point inputs'}, got {inputs.dtype}",
+                f"the network takes {'whole numbers' if self.takes_tokens else 'floating-point inputs'}, got {inputs.dtype}",
                 hint="raw samples first go through session.notes.preprocessing.apply(samples)",
             )
         if inputs.ndim == 0 or inputs.shape[1:] != self.sample_shape:

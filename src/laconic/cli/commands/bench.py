@@ -58,11 +58,11 @@ def bench(
             raise UsageError("a tournament is of one file", where="--tournament", hint="compare with ORIGINAL in a second call")
         _tournament(file, batch, repeats, as_json)
         return
-    from laconic.cli.turns import ratios, take_turns
+    from laconic.cli.turns import random_inputs, ratios, take_turns
     from laconic.runtime import load
 
     session = load(file, threads)
-    inputs = _inputs(session, batch)
+    inputs = random_inputs(session, batch)
     contestants: list[tuple[str, Callable[[], Any]]] = [(str(file), lambda: session(inputs))]
     if original is not None:
         rival = _rival(original, session, threads)
@@ -109,13 +109,6 @@ def _entrant_json(one: "Entrant") -> dict[str, Any]:
     return asdict(one.choice) | {"threads": one.threads, "ms": one.ms, "spread": one.timed.measure.spread, "error": one.error}
 
 
-def _inputs(session: "Session", batch: int) -> "np.ndarray":
-    import numpy as np
-
-    shape = [side if isinstance(side, int) else 1 for side in session.sample_shape]
-    return np.random.Generator(np.random.PCG64(0)).standard_normal((batch, *shape), np.float32)
-
-
 def _rival(original: str, session: "Session", threads: int) -> Callable[["np.ndarray"], "np.ndarray"]:
     if original.endswith(".lac"):
         from laconic.runtime import load
@@ -128,11 +121,12 @@ def _rival(original: str, session: "Session", threads: int) -> Callable[["np.nda
     import torch
 
     from laconic.cli.progress import at_work
+    from laconic.cli.turns import random_inputs
     from laconic.train import as_runner
     from laconic.zoo.reference import build_model
 
     torch.set_num_threads(threads)
-    inputs = _inputs(session, 1)
+    inputs = random_inputs(session, 1)
     with at_work(), foreign_code(f"{original} does not run on samples of shape {inputs.shape[1:]}", ModelError):
         run = as_runner(build_model(original, classes=len(session.notes.classes) or None, sample_shape=inputs.shape[1:]))
         run(inputs)

@@ -22,7 +22,7 @@ def cut(network: Network, sample_shape: tuple[int, ...], removed: Mapping[str, C
     edit = Narrowed.of(sample_shape, dtype, removed)
     if not edit.removed:
         return network
-    found = narrow(network.module, sample_shape, dict(edit.removed), dtype)
+    found = narrow(network.module, sample_shape, edit.channels(), dtype)
     arrays = dict(found.module.named_parameters(remove_duplicate=False))
     forms = {name: _reformed(form, name, found.kept) for name, form in network.forms.items() if name in arrays}
     return Network(found.module, forms, (*network.edits, edit))

@@ -78,15 +78,18 @@ def left_whole(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLO
     read = {name for name, _ in axes}
     found = {name: UNREAD for name, value in model.named_parameters() if value.ndim > 1 and name not in read}
     for (name, axis), labels in axes.items():
-        if axis == _output_axis(model, name) and name in tensors and tensors[name].ndim > 1 and (table.atoms.find(labels) == FIXED).all():
+        if name in tensors and axis == output_axis(model, name) and tensors[name].ndim > 1 and (table.atoms.find(labels) == FIXED).all():
             reasons = [table.atoms.reason(int(label)) for label in labels if label >= 0]
             found[name] = next(filter(None, reasons), TIED)
     return found
 
 
-def _output_axis(model: nn.Module, name: str) -> int:
-    transposed = isinstance(model.get_submodule(name.rpartition(".")[0]), nn.modules.conv._ConvTransposeNd | nn.Embedding)
-    return 1 if transposed else 0
+def output_axis(model: nn.Module, name: str) -> int:
+    """Along which axis of a tensor of the model its layer's outputs lie."""
+    path, _, word = name.rpartition(".")
+    layer = model.get_submodule(path)
+    inside_out = isinstance(layer, nn.modules.conv._ConvTransposeNd | nn.Embedding)
+    return 1 if inside_out and getattr(layer, word).ndim > 1 else 0
 
 
 def table_of(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> Table:

@@ -26,15 +26,16 @@ from laconic.graph.replay import factored
 from laconic.graph.trace import exported, held_names
 from laconic.methods.factorize.decompose import decompose, matrices, spectra
 from laconic.methods.factorize.vbmf import vbmf_rank
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import Context, Plan, Step, check_fields, one_said
 from laconic.nn import matching
 from laconic.nn.checks import at_home
-from laconic.nn.factored import KINDS, chain, macs, suits
+from laconic.nn.factored import KINDS, chain, macs, most, suits
 from laconic.profile import LayerProfile, count
 from laconic.train import as_runner, evaluate
 
 Kind = Literal["auto", "svd", "spatial", "tucker", "cp", "separable"]
-TARGETS = ("energy", "macs", "params", "latency", "drop", "rank")
+SHARES = ("macs", "params", "latency", "energy")
+TARGETS = (*SHARES, "drop", "rank", "vbmf")
 HALVINGS, TRIALS = 20, 6  # of the interval of energies; where a trial takes a measurement
 
 
@@ -88,7 +89,7 @@ Choice = tuple[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Factorize(Step):
-    """Split layers into factors of low rank. Say one of `energy`, `macs`, `params`, `latency`, `drop`, `rank`, or `vbmf`.
+    """Split layers into factors of low rank. Say one of `macs`, `params`, `latency`, `energy`, `drop`, `rank` and `vbmf`.
 
     Args:
         macs: share of the layers' multiply-adds to keep, 0 … 1.
@@ -97,7 +98,7 @@ class Factorize(Step):
         energy: share of each layer's energy to keep.
         drop: how far the score on the validation split may fall, in the metric's unit.
         rank: of the factors; one number, or a table of layer patterns. Layers not named stay whole.
-        vbmf: ranks that stand above the noise of each weight.
+        vbmf: true for the ranks that stand above the noise of each weight.
         multiple: ranks are whole multiples of this, as far as there are components: kernels work in blocks of 8 or 16 channels.
         kind: svd, spatial, tucker, cp or separable; "auto" takes the cheapest of all but cp in each layer.
         samples: of the training split, without their labels, that outputs are fitted on; 0 fits the weights alone.
@@ -112,25 +113,23 @@ class Factorize(Step):
     energy: float | None = None
     drop: float | None = None
     rank: int | dict[str, int] | None = None
-    vbmf: bool = False
+    vbmf: bool | None = None
     multiple: int = 1
     kind: Kind = "auto"
     samples: int = 256
 
     def __post_init__(self) -> None:
-        said = [name for name in TARGETS if getattr(self, name) is not None]
-        if len(said) + self.vbmf != 1:
-            raise RecipeError(f"say one of {', '.join(TARGETS)} or vbmf", where="factorize", hint="factorize: {macs: 0.5}")
-        for name, holds, allowed in (
-            *((name, 0 < getattr(self, name) <= 1, "a share between 0 and 1") for name in said if name not in ("drop", "rank")),
+        said = one_said(self, TARGETS, "factorize: {macs: 0.5}")
+        check_fields(
+            self,
+            (said, said not in SHARES or 0 < getattr(self, said) <= 1, "a share between 0 and 1"),
+            ("vbmf", self.vbmf is not False, "true, or left out"),
             ("drop", self.drop is None or 0 <= self.drop < math.inf, "a number from 0"),
             ("rank", all(rank >= 1 for rank in _ranks(self.rank)), "a whole number from 1"),
             ("kind", self.kind in get_args(Kind), f"one of {', '.join(get_args(Kind))}"),
             ("multiple", self.multiple >= 1, "a whole number from 1"),
             ("samples", self.samples >= 0, "a whole number from 0"),
-        ):
-            if not holds:
-                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=f"factorize, {name}", hint=f"{name} is {allowed}")
+        )
         if self.kind == "cp" and self.rank is None:
             raise RecipeError("cp has no spectrum to go by", where="factorize, kind", hint="say its rank: {kind: cp, rank: 16}")
         if self.vbmf and self.kind == "separable":
@@ -197,7 +196,7 @@ class Factorize(Step):
     def _choices(self, layers: Mapping[str, Candidate], network: Network, context: Context) -> dict[str, Choice]:
         if self.rank is not None:
             said = matching(list(layers), self._rank, "factorize")
-            return {name: _cheapest(layers[name], lambda shares, rank=rank: _at_most(shares, rank)) for name, rank in said.items()}  # type: ignore[misc]
+            return {name: _of_rank(layers[name], rank) for name, rank in said.items()}
         if self.vbmf:
             weights = {name: network.array(f"{name}.weight") for name in layers}
             found = {name: self._by_noise(layer, weights[name]) for name, layer in layers.items()}
@@ -288,9 +287,10 @@ def _rank_at(spectra: list[np.ndarray], energy: float, multiple: int) -> tuple[i
     return tuple(min(math.ceil(rank / multiple) * multiple, len(own)) for rank, own in zip(least, lost, strict=True))
 
 
-def _at_most(spectra: list[np.ndarray], rank: int) -> tuple[int, ...]:
-    """The rank that was said, as far as there are components."""
-    return tuple(min(rank, len(shares)) for shares in spectra) or (rank,)
+def _of_rank(layer: Candidate, rank: int) -> Choice:
+    """The cheapest kind of the rank that was said, as far as there are components."""
+    choices = [(kind, tuple(min(rank, limit) for limit in most(kind, layer.shape))) for kind in layer.shares]
+    return min(choices, key=lambda choice: layer.macs(*choice))
 
 
 def _split(network: Network, choices: Mapping[str, Choice], moments: Mapping[str, np.ndarray], context: Context) -> Network:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from laconic.base.errors import RecipeError
 from laconic.datasets.batches import batches
-from laconic.graph.channels import Group, Member
+from laconic.graph.channels import Group, Member, output_axis
 from laconic.methods.step import Context
 from laconic.nn.checks import at_home
 
@@ -36,7 +36,7 @@ Norm = nn.modules.batchnorm._BatchNorm | nn.modules.instancenorm._InstanceNorm
 
 def makers(model: nn.Module, group: Group) -> list[Member]:
     """Where the group's channels are made: the output axes of weights, and the scales and shifts behind them."""
-    return [member for member in group.members if _is_parameter(model, member.tensor) and member.axis == _output_axis(model, member.tensor)]
+    return [member for member in group.members if _is_parameter(model, member.tensor) and member.axis == output_axis(model, member.tensor)]
 
 
 def filters(model: nn.Module, group: Group) -> list[Member]:
@@ -184,9 +184,3 @@ def _is_parameter(model: nn.Module, name: str) -> bool:
 
 def _is_scale(model: nn.Module, name: str) -> bool:
     return isinstance(_layer(model, name), Norm) and name.endswith("weight")
-
-
-def _output_axis(model: nn.Module, name: str) -> int:
-    weight = model.get_parameter(name)
-    inside_out = isinstance(_layer(model, name), nn.modules.conv._ConvTransposeNd | nn.Embedding)
-    return 1 if inside_out and weight.ndim > 1 else 0

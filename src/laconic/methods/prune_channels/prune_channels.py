@@ -12,7 +12,7 @@ the scales γ of normalisations are drawn to zero by λ · Σ|γ| meanwhile (Liu
 Heads of attention are groups as well, and go as one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,13 +28,13 @@ from laconic.graph.network import Network
 from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
 from laconic.methods.prune_channels.criteria import CRITERIA, Criterion, Norm, filters, scores
 from laconic.methods.prune_channels.masks import Masks
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import Context, Plan, Step, check_fields, one_said
 from laconic.profile import count
 from laconic.train import Training
 from laconic.train.loop import BatchLoss
 
 TRIALS = 7  # halvings where each takes a measurement
-SAID = ("ratio", "macs", "params", "latency")
+TARGETS = ("ratio", "macs", "params", "latency")
 
 
 @dataclass(frozen=True)
@@ -71,21 +71,17 @@ class PruneChannels(Step):
     sparsity: float = 0.0
 
     def __post_init__(self) -> None:
-        said = [name for name in SAID if getattr(self, name) is not None]
-        if len(said) != 1:
-            raise RecipeError(f"say one of {', '.join(SAID)}", where="prune-channels", hint="prune-channels: {macs: 0.5}")
-        for name, holds, allowed in (
-            (said[0], self._is_share(said[0]), "a share between 0 and 1"),
+        said = one_said(self, TARGETS, "prune-channels: {macs: 0.5}")
+        check_fields(
+            self,
+            (said, self._is_share(said), "a share between 0 and 1"),
             ("criterion", self.criterion in CRITERIA, f"one of {', '.join(CRITERIA)}"),
             ("scope", self.scope in ("global", "layer"), "global or layer"),
             ("multiple", self.multiple >= 1, "a whole number from 1"),
             ("samples", self.samples >= 1, "a whole number from 1"),
             ("rounds", self.rounds >= 1, "a whole number from 1"),
             ("sparsity", 0 <= self.sparsity < np.inf, "a number from 0"),
-        ):
-            if not holds:
-                where = f"prune-channels, {name}"
-                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=where, hint=f"{name} is {allowed}")
+        )
         if (self.rounds > 1 or self.sparsity) and not self._trains:
             raise RecipeError("rounds and sparsity need training", where="prune-channels", hint="training: {epochs: 5, lr: 0.01}")
 
@@ -104,7 +100,7 @@ class PruneChannels(Step):
         return self.training
 
     def draft(self) -> Step:
-        target = {"macs": self.latency} if self.latency is not None else {name: getattr(self, name) for name in SAID}
+        target = {"macs": self.latency} if self.latency is not None else {name: getattr(self, name) for name in TARGETS}
         return PruneChannels(**target, criterion="l2", scope=self.scope, multiple=self.multiple)
 
     def plan(self, network: Network, context: Context) -> Plan:
@@ -146,7 +142,7 @@ class PruneChannels(Step):
         _check_reachable(cost(keep(1.0)), target, str(self))
         return keep(least_share(lambda share: cost(keep(share)), target))
 
-    def _quick_enough(self, time: Any, target: float) -> float:
+    def _quick_enough(self, time: Callable[[float], float], target: float) -> float:
         _check_reachable(time(1.0), target, str(self))
         return least_share(time, target, TRIALS)
 

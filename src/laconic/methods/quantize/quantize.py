@@ -21,12 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from laconic.base.errors import RecipeError
 from laconic.codec import entropy
 from laconic.graph.network import Network
 from laconic.methods.quantize.calibrated import quantized
 from laconic.methods.quantize.trials import Trials
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import Context, Plan, Step, check_fields, one_said
 from laconic.nn import weights
 from laconic.nn.checks import at_home
 from laconic.profile.curvature import curvature
@@ -57,17 +56,14 @@ class Quantize(Step):
     samples: int = 512
 
     def __post_init__(self) -> None:
-        said = [self.bits, self.bytes, self.drop]
-        if sum(target is not None for target in said) != 1:
-            raise RecipeError("say one of bits, bytes and drop", where="quantize", hint="quantize: {drop: 0.5}")
-        for name, holds, allowed in (
+        one_said(self, ("bits", "bytes", "drop"), "quantize: {drop: 0.5}")
+        check_fields(
+            self,
             ("bits", self.bits is None or 0 < self.bits <= MOST_BITS, f"a number above 0, at most {MOST_BITS}"),
             ("bytes", self.bytes is None or self.bytes >= 1, "a whole number from 1"),
             ("drop", self.drop is None or 0 <= self.drop < math.inf, "a number from 0"),
             ("samples", self.samples >= 1, "a whole number from 1"),
-        ):
-            if not holds:
-                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=f"quantize, {name}", hint=f"{name} is {allowed}")
+        )
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "grid", "masked": "grid", "grid": "grid"}

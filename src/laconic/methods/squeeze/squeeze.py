@@ -28,7 +28,7 @@ from laconic.graph.network import Network
 from laconic.methods.squeeze.latent import Latent
 from laconic.methods.squeeze.pressed import Pressed
 from laconic.methods.squeeze.steering import Schedule, gain_of
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import Context, Plan, Step, check_fields
 from laconic.nn.checks import at_home
 from laconic.nn.holding import Held, hold_by
 from laconic.nn.weights import to_torch
@@ -71,15 +71,14 @@ class Squeeze(Training, Step):
         super().__post_init__()
         if (self.bytes is None) == (self.bits is None):
             raise RecipeError("say either bytes or bits", where="squeeze", hint="squeeze: {epochs: 30, bytes: 40000}")
-        for name, holds, allowed in (
+        check_fields(
+            self,
             ("bytes", self.bytes is None or self.bytes >= 1, "a whole number from 1"),
             ("bits", self.bits is None or 0 < self.bits < math.inf, "a number above 0"),
             ("weight", 0 <= self.weight < math.inf, "a number from 0"),
             ("temperature", 0 < self.temperature < math.inf, "a number above 0"),
             ("ramp", 0 < self.ramp <= 1, "a share from above 0 to 1"),
-        ):
-            if not holds:
-                raise RecipeError(f"{name} cannot be {getattr(self, name)!r}", where=f"squeeze, {name}", hint=f"{name} is {allowed}")
+        )
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "grid", "masked": "grid", "grid": "grid"}
