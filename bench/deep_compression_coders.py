@@ -23,7 +23,7 @@ import numpy as np
 from torch import nn
 
 from laconic import build_model, from_arrays
-from laconic.artifact import read
+from laconic.artifact import read, unpack
 from laconic.codec import encode, encode_group, entropy
 from laconic.codec.coders import CODERS
 from laconic.forms import Codebook
@@ -59,7 +59,7 @@ def main() -> None:
 def networks(files: Path, weights: Path) -> Iterator[tuple[str, Layers]]:
     """Name, and layer → integers whose zeros are the pruned weights."""
     for name in ("lenet-300-100", "lenet5"):
-        forms = read(files / f"{name}.lac").tensors
+        forms = unpack(read(files / f"{name}.lac")).tensors
         yield name, {layer: centred(form) for layer, form in forms.items() if isinstance(form, Codebook)}
     model = load_weights(build_model("zoo:resnet20"), weights / "resnet20-12fca82f.th").eval()
     yield "resnet20, 60 % pruned, 5 bits", clustered(model)

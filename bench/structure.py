@@ -1,4 +1,4 @@
-"""Does taking structure out make a network faster? Shapes of published networks, before and after, in turns in one process.
+"""What makes a network faster: structure taken out, and integers. Shapes of published networks, before and after, in turns in one process.
 
     python bench/structure.py [--only NAME …]
 
@@ -10,15 +10,14 @@ bench/results/structure.csv.
 import argparse
 import csv
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from shapes import SHAPES
-from torch import nn
 
-from laconic import Factorize, Fold, PruneChannels, from_arrays
+from laconic import Factorize, Fold, Int8, PruneChannels, build_model, from_arrays
 from laconic.base.measures import machine
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
@@ -27,23 +26,33 @@ from laconic.profile import count
 from laconic.recipe.measure import SessionClock
 
 RESULTS = Path(__file__).parent / "results" / "structure.csv"
-SHAPE = (3, 224, 224)
+LARGE, SMALL = (3, 224, 224), (3, 32, 32)
 ROUNDS = 7
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network and a step."""
+    """A network and what is done to it."""
 
     network: str
-    step: Step
+    steps: tuple[Step, ...]
 
 
+HALF = PruneChannels(macs=0.5, criterion="l2", scope="layer", multiple=16)
+SPATIAL = Factorize(macs=0.25, kind="spatial", multiple=16, samples=0)
+INT8 = Int8(samples=2)
 CASES = {
-    "resnet18, half the MACs": Case("resnet18", PruneChannels(macs=0.5, criterion="l2", scope="layer", multiple=8)),
-    "mobilenet_v2, half the MACs": Case("mobilenet_v2", PruneChannels(macs=0.5, criterion="l2", scope="layer", multiple=8)),
-    "vgg16, spatial, a quarter": Case("vgg16", Factorize(macs=0.25, kind="spatial", multiple=16, samples=0)),
-    "vgg16, tucker, a quarter": Case("vgg16", Factorize(macs=0.25, kind="tucker", multiple=16, samples=0)),
+    "resnet18, half the MACs": Case("resnet18", (HALF,)),
+    "resnet18, integers": Case("resnet18", (INT8,)),
+    "resnet18, both": Case("resnet18", (HALF, INT8)),
+    "mobilenet_v2, half the MACs": Case("mobilenet_v2", (replace(HALF, multiple=8),)),
+    "mobilenet_v2, integers": Case("mobilenet_v2", (INT8,)),
+    "mobilenet_v2, both": Case("mobilenet_v2", (replace(HALF, multiple=8), INT8)),
+    "vgg16, spatial, a quarter": Case("vgg16", (SPATIAL,)),
+    "vgg16, tucker, a quarter": Case("vgg16", (replace(SPATIAL, kind="tucker"),)),
+    "vgg16, integers": Case("vgg16", (INT8,)),
+    "vgg16, spatial and integers": Case("vgg16", (SPATIAL, INT8)),
+    "resnet56, integers": Case("resnet56", (INT8,)),
 }
 
 
@@ -59,17 +68,19 @@ def main() -> None:
 def measured(name: str, case: Case) -> dict[str, str]:
     """One line."""
     torch.manual_seed(0)
-    data, model = images(), SHAPES[case.network]().eval()
-    context = Context(data, model, clock=SessionClock())
-    dense = folded(Network(model), context)
-    small = case.step.apply(dense, case.step.plan(dense, context), context)
+    shape = LARGE if case.network in SHAPES else SMALL
+    model = (SHAPES[case.network]() if case.network in SHAPES else build_model(f"zoo:{case.network}")).eval()
+    context = Context(images(shape), model, clock=SessionClock())
+    small = dense = folded(Network(model), context)
+    for step in case.steps:
+        small = step.apply(small, step.plan(small, context), context)
     clock, sample = SessionClock(), context.sample()
     ratios = [1 / clock(small, dense, sample) for _ in range(ROUNDS)]
     low, _, high = statistics.quantiles(ratios, n=4)
-    before, after = macs(dense.module), macs(small.module)
+    before, after = count(dense.module, shape).macs, count(small.module, shape).macs
     return {
         "case": name,
-        "step": str(case.step),
+        "steps": "; ".join(map(str, case.steps)),
         "MACs before": str(before),
         "MACs after": str(after),
         "times fewer": f"{before / after:.2f}",
@@ -80,12 +91,12 @@ def measured(name: str, case: Case) -> dict[str, str]:
     }
 
 
-def images() -> Data:
+def images(shape: tuple[int, ...]) -> Data:
     """A few random ones, for shapes and clocks."""
     rng = np.random.default_rng(0)
 
     def split(samples: int) -> tuple[np.ndarray, np.ndarray]:
-        return rng.standard_normal((samples, *SHAPE)).astype(np.float32), np.arange(samples)
+        return rng.standard_normal((samples, *shape)).astype(np.float32), np.arange(samples)
 
     return from_arrays(split(4), split(2), split(2))
 
@@ -94,11 +105,6 @@ def folded(network: Network, context: Context) -> Network:
     """With its normalisation folded, as a session would do anyway."""
     step = Fold()
     return step.apply(network, step.plan(network, context), context)
-
-
-def macs(module: nn.Module) -> int:
-    """Of one sample."""
-    return count(module, SHAPE).macs
 
 
 def _keep(row: dict[str, str]) -> None:

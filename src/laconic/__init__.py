@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from laconic.methods.factorize import Factorize
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
+    from laconic.methods.int8 import Int8
     from laconic.methods.prune import Prune
     from laconic.methods.prune_blocks import PruneBlocks
     from laconic.methods.prune_channels import PruneChannels
@@ -34,6 +35,7 @@ _HOMES = {
     "Factorize": "laconic.methods.factorize",
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
+    "Int8": "laconic.methods.int8",
     "Prune": "laconic.methods.prune",
     "PruneBlocks": "laconic.methods.prune_blocks",
     "PruneChannels": "laconic.methods.prune_channels",
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Share",
     "Quantize",
     "Squeeze",
+    "Int8",
     "Fold",
     "Finetune",
     "Distill",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from laconic.base.edits import Cut
+from laconic.base.edits import Cut, Rounded
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Form
 
@@ -18,6 +18,7 @@ class Notes:
         folds: (layer, normalisation) pairs that were folded, in the order of the network; names as in the original class.
         reason: why there is no graph, where there is none.
         cuts: what made the model smaller, in order; before the folds.
+        rounded: which values are rounded to 8 bits on their way; after the folds.
     """
 
     preprocessing: Preprocessing | None = None
@@ -25,10 +26,11 @@ class Notes:
     folds: tuple[tuple[str, str], ...] = ()
     reason: str = ""
     cuts: tuple[Cut, ...] = ()
+    rounded: Rounded | None = None
 
     def structure(self) -> "Notes":
         """What it takes to give the class its shape again: all that a weights-only file notes."""
-        return Notes(folds=self.folds, cuts=self.cuts)
+        return Notes(folds=self.folds, cuts=self.cuts, rounded=self.rounded)
 
 
 @dataclass(frozen=True, eq=False)

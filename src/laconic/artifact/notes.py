@@ -7,7 +7,7 @@ from typing import Any
 from laconic.artifact.artifact import Notes
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import Reader, deflate, inflate
-from laconic.base.edits import Cut, Factored, Narrowed, Shortened
+from laconic.base.edits import Cut, Factored, Narrowed, Rounded, Shortened
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing, tokens
 
@@ -21,6 +21,7 @@ def write_notes(notes: Notes) -> bytes:
         "classes": notes.classes,
         "folds": notes.folds,
         "cuts": [_write_cut(cut) for cut in notes.cuts],
+        "rounded": notes.rounded and _write_sample(notes.rounded) | {"values": list(notes.rounded.values)},
         "reason": notes.reason,
     }
     said = {key: value for key, value in fields.items() if value}
@@ -43,10 +44,14 @@ def _write_cut(cut: Cut) -> dict[str, Any]:
     """Channels as bits of a hexadecimal number: half a byte stands for four of them."""
     if isinstance(cut, Factored):
         return {"layer": cut.layer, "kind": cut.kind, "ranks": list(cut.ranks)}
-    sample = {"shape": list(map(int, cut.shape)), "dtype": cut.dtype}
     if isinstance(cut, Shortened):
-        return sample | {"branches": list(cut.removed)}
-    return sample | {"channels": {name: f"{bits:x}" for name, bits in cut.removed}}
+        return _write_sample(cut) | {"branches": list(cut.removed)}
+    return _write_sample(cut) | {"channels": {name: f"{bits:x}" for name, bits in cut.removed}}
+
+
+def _write_sample(traced: Narrowed | Shortened | Rounded) -> dict[str, Any]:
+    """What the class was traced with."""
+    return {"shape": list(map(int, traced.shape)), "dtype": traced.dtype}
 
 
 def read_notes(reader: Reader, limits: Limits) -> Notes:
@@ -61,10 +66,11 @@ def read_notes(reader: Reader, limits: Limits) -> Notes:
         stated = fields.get("preprocessing")
         return Notes(
             preprocessing=None if stated is None else _read_preprocessing(_expect(dict, stated)),
-            classes=tuple(_text(name) for name in _expect(list, fields.get("classes", []))),
+            classes=_texts(fields.get("classes", [])),
             folds=tuple(_pair(names) for names in _expect(list, fields.get("folds", []))),
             reason=_text(fields.get("reason", "")),
             cuts=tuple(_read_cut(_expect(dict, cut), limits) for cut in _expect(list, fields.get("cuts", []))),
+            rounded=_read_rounded(_expect(dict, fields["rounded"]), limits) if "rounded" in fields else None,
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, DataError) as cause:
         raise reader.fault(f"the notes cannot be read: {type(cause).__name__}") from cause
@@ -81,12 +87,21 @@ def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
 def _read_cut(fields: dict[str, Any], limits: Limits) -> Cut:
     if "layer" in fields:
         return Factored(_text(fields["layer"]), _text(fields["kind"]), _shape(fields["ranks"]))
+    shape, dtype = _read_sample(fields, limits)
+    if "branches" in fields:
+        return Shortened(shape, dtype, _texts(fields["branches"]))
+    return Narrowed(shape, dtype, tuple((_text(name), _bits(_text(bits))) for name, bits in _expect(dict, fields["channels"]).items()))
+
+
+def _read_rounded(fields: dict[str, Any], limits: Limits) -> Rounded:
+    return Rounded(*_read_sample(fields, limits), _texts(fields["values"]))
+
+
+def _read_sample(fields: dict[str, Any], limits: Limits) -> tuple[tuple[int, ...], str]:
     shape, dtype = _shape(fields["shape"]), _text(fields["dtype"])
     if dtype not in SAMPLES or math.prod(shape) * SAMPLES[dtype] > limits.activation_bytes:
         raise ValueError("no sample that a class could be traced with")
-    if "branches" in fields:
-        return Shortened(shape, dtype, tuple(_text(name) for name in _expect(list, fields["branches"])))
-    return Narrowed(shape, dtype, tuple((_text(name), _bits(_text(bits))) for name, bits in _expect(dict, fields["channels"]).items()))
+    return shape, dtype
 
 
 def _bits(text: str) -> int:
@@ -116,6 +131,10 @@ def _number(value: object) -> float:
 def _pair(names: object) -> tuple[str, str]:
     layer, norm = _expect(list, names)
     return _text(layer), _text(norm)
+
+
+def _texts(names: object) -> tuple[str, ...]:
+    return tuple(_text(name) for name in _expect(list, names))
 
 
 def _text(value: object) -> str:

@@ -71,8 +71,33 @@ class Factored:
     ranks: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """Some values are rounded to 8 bits on their way through the network, so that integers can be multiplied; the model is its graph with
+    its own layers from then on. Comes after all cuts and folds.
+
+    Args:
+        shape: of the sample that the model was traced with, without the batch.
+        dtype: of that sample.
+        values: by the names of `graph.rounding`; the model holds `rounded.NAME.scale` and `rounded.NAME.zero_point` for each, at the end.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    values: tuple[str, ...]
+
+    def tensors(self) -> list[str]:
+        """Names of what the model holds for it.
+
+        >>> Rounded((3,), "float32", ("x",)).tensors()
+        ['rounded.x.scale', 'rounded.x.zero_point']
+        """
+        return [f"{ROUNDED}.{value}.{part}" for value in self.values for part in ("scale", "zero_point")]
+
+
+ROUNDED = "rounded"  # the module that holds all of them
 Cut = Narrowed | Shortened | Factored
-Edit = Folded | Cut
+Edit = Folded | Cut | Rounded
 
 
 def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
@@ -82,4 +107,9 @@ def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
 
 def cuts_of(edits: tuple[Edit, ...]) -> tuple[Cut, ...]:
     """Those that make the model smaller, in order."""
-    return tuple(edit for edit in edits if not isinstance(edit, Folded))
+    return tuple(edit for edit in edits if isinstance(edit, Cut))
+
+
+def rounded_of(edits: tuple[Edit, ...]) -> Rounded | None:
+    """The one that rounds values, if there is one."""
+    return next((edit for edit in edits if isinstance(edit, Rounded)), None)

@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch import nn
 
+import laconic.nn.rounded  # noqa: F401  registers its operator
 from laconic.graph.skeleton import simplified, stripped
 from laconic.graph.trace import FLOAT, prepared, quiet, refusing
 
@@ -52,6 +53,13 @@ class _Whole(nn.Module):
         return self.model(x)
 
 
+def _quantize_and_back(x: Any, scale: Any, zero_point: Any) -> Any:
+    """Two nodes between which an engine has an integer (QDQ)."""
+    from onnxscript import opset20
+
+    return opset20.DequantizeLinear(opset20.QuantizeLinear(x, scale, zero_point), scale, zero_point)
+
+
 def _trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str, given: str, made: str) -> onnx.ModelProto:
     traceable, example = prepared(model, sample_shape, dtype)
     with quiet(), refusing():
@@ -65,6 +73,7 @@ def _trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str, given: s
             input_names=[given],
             output_names=[made],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            custom_translation_table={torch.ops.laconic.rounded.default: _quantize_and_back},
         )
     assert program is not None
     return program.model_proto

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from laconic.artifact import Notes
-from laconic.base.edits import Cut, Edit, Factored, Folded, Shortened, cuts_of, folds_of
+from laconic.base.edits import Cut, Edit, Factored, Folded, Shortened, cuts_of, folds_of, rounded_of
 from laconic.base.errors import ModelError
 from laconic.graph.branches import Branches
 from laconic.graph.channels import Kept, narrow
 from laconic.graph.fold import fold
 from laconic.graph.network import Network
+from laconic.graph.rounding import Points
 from laconic.nn.factored import chain, product
 from laconic.nn.weights import to_numpy, to_torch
 
@@ -51,16 +52,19 @@ def recut(model: nn.Module, cut: Cut) -> Smaller:
 
 
 def replayed(model: nn.Module, edits: Sequence[Edit]) -> Network:
-    """The model after these Edits, cuts first: a fold changes no other layer's shape, and no names.
+    """The model after these Edits: cuts first, as a fold changes no other layer's shape, and no names; what is rounded last.
 
     Raises:
-        ModelError: the model has no such layers, channels or branches. ExportError: it cannot be traced.
+        ModelError: the model has no such layers, channels, branches or values. ExportError: it cannot be traced.
     """
     module = model
     for cut in cuts_of(tuple(edits)):
         module = recut(module, cut).module
-    folded = fold(Network(module), list(folds_of(tuple(edits))))
-    return Network(folded.module, folded.forms, tuple(edits))
+    module = fold(Network(module), list(folds_of(tuple(edits)))).module
+    rounded = rounded_of(tuple(edits))
+    if rounded is not None:
+        module = Points(module, rounded.shape, rounded.dtype).rounded(rounded.values)
+    return Network(module, {}, tuple(edits))
 
 
 def shortened(network: Network, cut: Shortened) -> Network:
@@ -101,12 +105,13 @@ def factored(network: Network, cut: Factored, factors: Sequence[np.ndarray]) -> 
 def noted(edits: Sequence[Edit]) -> Notes:
     """What the notes of a file say of them."""
     folds = tuple((edit.layer, edit.norm) for edit in folds_of(tuple(edits)))
-    return Notes(folds=folds, cuts=cuts_of(tuple(edits)))
+    return Notes(folds=folds, cuts=cuts_of(tuple(edits)), rounded=rounded_of(tuple(edits)))
 
 
 def edits_in(notes: Notes) -> tuple[Edit, ...]:
     """The Edits that a file notes."""
-    return (*notes.cuts, *(Folded(layer, norm) for layer, norm in notes.folds))
+    folds = (Folded(layer, norm) for layer, norm in notes.folds)
+    return (*notes.cuts, *folds, *([notes.rounded] if notes.rounded is not None else []))
 
 
 def _shorter(model: nn.Module, cut: Shortened) -> tuple[nn.Module, set[str]]:

@@ -7,11 +7,10 @@ import numpy as np
 from torch import nn
 
 from laconic.artifact import Artifact, Limits, read, unpack
-from laconic.base.edits import Folded
+from laconic.base.edits import Edit, Folded
 from laconic.base.errors import ModelError
-from laconic.graph.fold import fold, unfold
-from laconic.graph.network import Network
-from laconic.graph.replay import Smaller, recut
+from laconic.graph.fold import unfold
+from laconic.graph.replay import Smaller, recut, replayed
 from laconic.nn.weights import to_numpy, to_torch
 
 OTHER_CLASS = "give an object of the class that was packed"
@@ -20,7 +19,8 @@ OTHER_CLASS = "give an object of the class that was packed"
 def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> nn.Module:  # noqa: B008  frozen
     """A copy of `model` with the weights of a `.lac` file; what was folded is written as the normalisation that does the same.
 
-    Channels and branches that were taken out are there again, with weights of zero; of layers that were factored, the product.
+    Channels and branches that were taken out are there again, with weights of zero; of layers that were factored, the product. What
+    the file rounds on its way through the network, the class does not.
 
     Args:
         model: of the class that was packed.
@@ -33,7 +33,8 @@ def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> 
     smaller, cuts = _cut(model, artifact)
     pairs = _folds(smaller, artifact)
     state = unfold(smaller, pairs, _named(smaller, artifact, pairs))
-    return _filled(model, _whole(model, state, cuts) if cuts else state)
+    retraced = bool(cuts) or artifact.notes.rounded is not None
+    return _filled(model, _whole(model, state, cuts) if retraced else state)
 
 
 def _cut(model: nn.Module, artifact: Artifact) -> tuple[nn.Module, list[Smaller]]:
@@ -65,10 +66,13 @@ def _folds(model: nn.Module, artifact: Artifact) -> list[Folded]:
 
 def _named(model: nn.Module, artifact: Artifact, pairs: list[Folded]) -> dict[str, np.ndarray]:
     arrays = [form.array() for form in artifact.tensors.values()]
-    names = list(artifact.tensors if artifact.named else fold(Network(model), pairs).module.state_dict())
+    rounded = artifact.notes.rounded
+    apart = rounded.tensors() if rounded is not None else []
+    edits: list[Edit] = [*pairs, *([rounded] if rounded is not None else [])]
+    names = list(artifact.tensors) if artifact.named else list(replayed(model, edits).module.state_dict())
     if len(names) != len(arrays):
         raise ModelError(f"the file holds {len(arrays)} tensors, the model {len(names)}", hint=OTHER_CLASS)
-    return dict(zip(names, arrays, strict=True))
+    return {name: array for name, array in zip(names, arrays, strict=True) if name not in apart}
 
 
 def _filled(model: nn.Module, state: dict[str, np.ndarray]) -> nn.Module:

@@ -19,6 +19,8 @@ class Fold(Step):
     fold: {}
     """
 
+    cuts = True
+
     def takes(self) -> Mapping[str, str]:
         return {"dense": "dense", "masked": "masked"}
 

@@ -46,6 +46,7 @@ class PruneBlocks(Step):
     params: float | None = None
     latency: float | None = None
     samples: int = 512
+    cuts = True
 
     def __post_init__(self) -> None:
         said = one_said(self, TARGETS, "prune-blocks: {latency: 0.5}")

@@ -6,6 +6,7 @@
 Which order of steps is legal is computed from `takes`: what a step makes of a weight that is held in a given Form.
 """
 
+import math
 import re
 import statistics
 import time
@@ -33,9 +34,8 @@ from laconic.train.task import Task, classification
 from laconic.train.training import Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
-
-
 TURNS = 20
+MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them may go through the network as one batch
 
 
 def coded_bytes(network: Network) -> int:
@@ -87,6 +87,12 @@ class Context:
     def sample(self) -> np.ndarray:
         """One input of the network, `(1, *shape)`."""
         return self.data.preprocessing.apply(self.data.train.inputs[:1])
+
+    def calibration(self, samples: int) -> torch.Tensor:
+        """Inputs of the network from the training split, without labels, `(n, *shape)`; fewer than asked for where they are large."""
+        each = max(1, math.prod(self.data.preprocessing.shape))
+        raw = self.data.calibration(max(1, min(samples, MOST_NUMBERS // each)))
+        return torch.from_numpy(self.data.preprocessing.apply(raw))
 
     def train(self, model: nn.Module, loss: BatchLoss, training: Training, purpose: str) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
@@ -142,6 +148,8 @@ class Step(ABC):
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
+    cuts: ClassVar[bool] = False  # whether it changes the network's shape
+    settles: ClassVar[bool] = False  # whether the shape must not change after it
 
     @abstractmethod
     def takes(self) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> No
                 where=f"step {number}: {step}",
                 hint="leave the step out; biases and normalisation are kept as they are",
             )
+    _check_shape(steps)
     states = {name: {"dense"} for name in names} if names is not None else {"every weight": {"dense"}}
     blame: dict[str, str] = dict.fromkeys(states, "the model as it came")
     for number, step in enumerate(steps, 1):
@@ -35,6 +36,18 @@ def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> No
             states[name] = {step.takes()[kind] for kind in taken} | left
             if states[name] != taken:
                 blame[name] = f"step {number} ({step.word()})"
+
+
+def _check_shape(steps: Sequence[Step]) -> None:
+    settled: Step | None = None
+    for number, step in enumerate(steps, 1):
+        if settled is not None and step.cuts:
+            raise RecipeError(
+                f"{step.word()} changes the network's shape, which is settled after {settled.word()}",
+                where=f"step {number}: {step}",
+                hint=f"put {step.word()} before {settled.word()}",
+            )
+        settled = step if step.settles else settled
 
 
 def _refusal(number: int, step: Step, name: str, kinds: set[str], blame: str) -> RecipeError:

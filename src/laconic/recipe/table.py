@@ -4,6 +4,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
+from laconic.methods.int8 import Int8
 from laconic.methods.prune import Prune
 from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
@@ -23,4 +24,5 @@ STEPS: dict[str, type[Step]] = {
     "share": Share,
     "quantize": Quantize,
     "squeeze": Squeeze,
+    "int8": Int8,
 }

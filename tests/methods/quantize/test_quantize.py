@@ -236,6 +236,6 @@ def test_calibration_takes_no_more_than_memory_has_room_for(data: Data, model: n
     asked: list[int] = []
     known = Data.calibration
     monkeypatch.setattr(Data, "calibration", lambda self, samples: asked.append(samples) or known(self, samples))
-    monkeypatch.setattr("laconic.methods.quantize.quantize.MOST_NUMBERS", 64 * 10)
+    monkeypatch.setattr("laconic.methods.step.MOST_NUMBERS", 64 * 10)
     Quantize(bits=8.0)(model, data)
     assert set(asked) == {10}

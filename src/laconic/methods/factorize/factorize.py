@@ -117,6 +117,7 @@ class Factorize(Step):
     multiple: int = 1
     kind: Kind = "auto"
     samples: int = 256
+    cuts = True
 
     def __post_init__(self) -> None:
         said = one_said(self, TARGETS, "factorize: {macs: 0.5}")
@@ -315,9 +316,8 @@ def _moments(model: nn.Module, names: list[str], context: Context, samples: int)
         return add
 
     handles = [twin.get_submodule(name).register_forward_pre_hook(watch(name)) for name in names]
-    inputs = context.data.preprocessing.apply(context.data.calibration(samples))
-    for part in np.array_split(inputs, max(len(inputs) // 64, 1)):
-        twin(at_home(twin, torch.from_numpy(part)))
+    for part in torch.split(context.calibration(samples), 64):
+        twin(at_home(twin, part))
     for handle in handles:
         handle.remove()
     return {name: (sums[name] / counts[name]).cpu().numpy() for name in sums}

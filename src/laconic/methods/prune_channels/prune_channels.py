@@ -69,6 +69,7 @@ class PruneChannels(Step):
     rounds: int = 1
     training: Training | None = None
     sparsity: float = 0.0
+    cuts = True
 
     def __post_init__(self) -> None:
         said = one_said(self, TARGETS, "prune-channels: {macs: 0.5}")

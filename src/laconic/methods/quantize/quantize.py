@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from laconic.codec import entropy
@@ -32,7 +31,6 @@ from laconic.profile.curvature import curvature
 
 MOST_BITS = 12
 DRAFT_BITS, DRAFT_SAMPLES = 2.5, 32
-MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them go through the network as one batch
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,7 @@ class Quantize(Step):
         return self.bits * sum(p.numel() for p in weights(network.module).values()) / 8
 
     def _inputs(self, network: Network, context: Context) -> Tensor:
-        each = max(1, math.prod(context.data.preprocessing.shape))
-        raw = context.data.calibration(max(1, min(self.samples, MOST_NUMBERS // each)))
-        return at_home(network.module, torch.from_numpy(context.data.preprocessing.apply(raw)))
+        return at_home(network.module, context.calibration(self.samples))
 
 
 def _row(name: str, values: np.ndarray, step: float) -> dict[str, Any]:

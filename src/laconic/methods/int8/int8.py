@@ -1,0 +1,144 @@
+"""Multiply integers: weights and activations on grids of 8 bits, chosen after training from calibration samples.
+
+Jacob et al. 2018 ("Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference"): the value that enters a
+convolution or a linear layer is s · (q − z) with q a uint8, its weight a step of each row times an int8. What the engine multiplies and
+sums is integers. The file holds the same integers, coded; a session hands them to the engine as they are (runtime/integers.py).
+
+Batch normalisation is folded first where it can be. Weights that are on a grid of at most 8 bits, as `quantize` leaves them, stay on it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from laconic.base.edits import Rounded as Edit
+from laconic.base.errors import ModelError
+from laconic.forms import Form
+from laconic.graph.fold import fold, foldable
+from laconic.graph.network import Network
+from laconic.graph.rounding import Points
+from laconic.methods.int8.adaround import round_adaptively
+from laconic.methods.int8.correct import correct_biases
+from laconic.methods.int8.equalize import equalize
+from laconic.methods.int8.ranges import criterion, ends, grid_between, seen
+from laconic.methods.int8.rows import levels, nearest, row_steps, runs_as_it_is
+from laconic.methods.step import Context, Plan, Step, check_fields
+from laconic.nn.checks import home
+from laconic.nn.rounded import Rounded
+
+DRAFT_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Int8(Step):
+    """Let convolutions and linear layers multiply integers.
+
+    Args:
+        bits: of the weights, 2 … 8, one grid a row. With 7, processors without VNNI multiply as fast as they can; 8 would saturate there,
+            and is run more slowly.
+        calibration: where the grid of an activation ends (see ranges.py).
+        percentile: per cent of the numbers inside, for that criterion.
+        rounding: of weights: to the nearest point, or adaptive (AdaRound).
+        iterations: of adaptive rounding, for each layer.
+        equalize: bring the channels between two layers to like ranges first (Nagel et al. 2019, §4.1).
+        correct: let biases make up for the means that rounding moved (Nagel et al. 2019, §4.2).
+        samples: calibration samples, taken from the training split without their labels; fewer where they are large.
+
+    >>> print(Int8())
+    int8: {bits: 7}
+    """
+
+    bits: int = 7
+    calibration: Literal["mse", "minmax", "percentile", "entropy"] = "mse"
+    percentile: float = 99.99
+    rounding: Literal["nearest", "adaptive"] = "nearest"
+    iterations: int = 1000
+    equalize: bool = False
+    correct: bool = True
+    samples: int = 256
+    cuts = settles = True  # it folds
+
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            ("bits", 2 <= self.bits <= 8, "a whole number from 2 to 8"),
+            ("calibration", self.calibration in ("mse", "minmax", "percentile", "entropy"), "mse, minmax, percentile or entropy"),
+            ("percentile", 50 <= self.percentile <= 100, "a number from 50 to 100"),
+            ("rounding", self.rounding in ("nearest", "adaptive"), "nearest or adaptive"),
+            ("iterations", self.iterations >= 1, "a whole number from 1"),
+            ("samples", self.samples >= 1, "a whole number from 1"),
+        )
+
+    def takes(self) -> Mapping[str, str]:
+        return {"dense": "grid", "masked": "grid", "grid": "grid"}
+
+    def draft(self) -> Step:
+        return Int8(bits=self.bits, samples=DRAFT_SAMPLES)
+
+    def check(self, network: Network, context: Context) -> None:
+        if home(network.module)[1] != torch.float32:
+            raise ModelError("int8 needs weights of type float32", hint="give it model.float()")
+        if not self._points(network, context).layers():
+            raise ModelError("no convolution or linear layer of this model can multiply integers", where=type(network.module).__name__)
+
+    def plan(self, network: Network, context: Context) -> Plan:
+        """The range of every value that is rounded, and how many numbers are clipped.
+
+        Raises:
+            ModelError: a value is not finite. ExportError: the model cannot be traced.
+        """
+        points = self._points(self._ready(network, context), context)
+        known = seen(points, context.calibration(self.samples))
+        chosen = ends(known.values(), criterion(self.calibration, self.percentile))
+        rows = []
+        for (name, histogram), (low, high) in zip(known.items(), chosen, strict=True):
+            grid = grid_between(low, high)
+            clipped = 100 * histogram.clipped(low, high)
+            rows.append({"value": name, "low": low, "high": high, "step": grid.scale, "zero point": grid.zero_point, "clipped %": clipped})
+        return Plan(tuple(rows))
+
+    def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        network = self._ready(network, context)
+        stage = context.data.preprocessing
+        points = self._points(network, context)
+        edit = Edit(stage.shape, stage.dtype, tuple(row["value"] for row in plan.rows))
+        module = points.rounded(edit.values)
+        for row in plan.rows:
+            value = module.get_submodule(f"rounded.{row['value']}")
+            assert isinstance(value, Rounded)
+            value.set(row["step"], row["zero point"])
+        held = {name: form for name, form in network.forms.items() if name in dict(module.named_parameters(remove_duplicate=False))}
+        settled = Network(module, held, (*network.edits, edit)).reformed(self._weights(network, module, points.layers(), context))
+        if self.correct:
+            correct_biases(settled.module, network.module, points.layers(), context.calibration(self.samples))
+        return settled
+
+    def _weights(self, network: Network, module: nn.Module, layers: list[str], context: Context) -> dict[str, Form]:
+        """The weights of these layers, on grids that an integer kernel takes."""
+        kept = {name: network.form(f"{name}.weight") for name in layers}
+        kept = {name: form for name, form in kept.items() if runs_as_it_is(form)}
+        arrays = {name: network.array(f"{name}.weight") for name in layers if name not in kept}
+        steps = {name: row_steps(array, levels(self.bits)) for name, array in arrays.items()}
+        if self.rounding == "adaptive":
+            inputs = context.calibration(self.samples)
+            found = round_adaptively(module, network.module, steps, levels(self.bits), inputs, self.iterations, context.progress)
+        else:
+            found = {name: nearest(array, steps[name], levels(self.bits)) for name, array in arrays.items()}
+        return {f"{name}.weight": form for name, form in (kept | found).items()}
+
+    def _ready(self, network: Network, context: Context) -> Network:
+        """Normalisations folded, and channels equalised."""
+        stage = context.data.preprocessing
+        network = fold(network, self._foldable(network, context))
+        return equalize(network, stage.shape, stage.dtype) if self.equalize else network
+
+    def _foldable(self, network: Network, context: Context) -> list[Any]:
+        stage = context.data.preprocessing
+        pairs = foldable(network.module, stage.shape, stage.dtype)
+        return [pair for pair in pairs if network.kind(f"{pair.layer}.weight") in ("dense", "masked")]
+
+    def _points(self, network: Network, context: Context) -> Points:
+        return Points(network.module, context.data.preprocessing.shape, context.data.preprocessing.dtype)
