@@ -2,8 +2,8 @@
 
     python bench/int8.py --weights DIR --data folder:DIR [--only NETWORK …]
 
-Nothing is chosen here: every setting has its line, on the half of the test images that other benches choose on, on the other half, and on all.
-Bytes are those of the weights-only file. Writes bench/results/int8.csv after every line; lines that are there are not done again.
+Nothing is chosen here: every setting has its line, on the half of the test images that other benches choose on, on the other half, and on
+all. Bytes are those of the weights-only file. Writes bench/results/int8.csv after every line; lines that are there are not done again.
 """
 
 import argparse

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from laconic.methods.factorize import Factorize
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
+    from laconic.methods.half import Half
+    from laconic.methods.int4 import Int4
     from laconic.methods.int8 import Int8
     from laconic.methods.prune import Prune
     from laconic.methods.prune_blocks import PruneBlocks
@@ -35,6 +37,8 @@ _HOMES = {
     "Factorize": "laconic.methods.factorize",
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
+    "Half": "laconic.methods.half",
+    "Int4": "laconic.methods.int4",
     "Int8": "laconic.methods.int8",
     "Prune": "laconic.methods.prune",
     "PruneBlocks": "laconic.methods.prune_blocks",
@@ -74,6 +78,8 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Quantize",
     "Squeeze",
     "Int8",
+    "Int4",
+    "Half",
     "Fold",
     "Finetune",
     "Distill",

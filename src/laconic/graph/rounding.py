@@ -8,7 +8,7 @@ come out as floating-point numbers anyway.
 """
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from torch import fx, nn
@@ -24,7 +24,7 @@ CONVOLUTIONS = {"conv1d", "conv2d", "Conv1d", "Conv2d"}
 LAYERS = {*CONVOLUTIONS, "linear", "Linear"}
 SUMS = {"add", "add_"}
 JOINS = {*SUMS, "cat", "avg_pool2d"}  # on integers where they are between convolutions
-ACTIVATIONS = {"relu", "relu_", "hardtanh", "hardtanh_"}  # done with the layer before
+ACTIVATIONS = {"relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_"}  # done with the layer before
 MOVES = {
     "max_pool1d",
     "max_pool2d",
@@ -45,6 +45,7 @@ MOVES = {
     "pad",
     "constant_pad_nd",
 }
+RESERVED = frozenset(dir(nn.ModuleDict()))  # what no module in it can be called
 BETWEEN = {*ACTIVATIONS, *MOVES, "BatchNorm1d", "BatchNorm2d", "batch_norm", "dropout", "Dropout", "Dropout2d"}
 
 
@@ -57,7 +58,7 @@ class Points:
         dtype: of the samples.
 
     Raises:
-        ExportError: the model cannot be traced.
+        ExportError: the model cannot be traced. ModelError: values are rounded in it already.
 
     >>> points = Points(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), (4,))
     >>> points.values
@@ -66,12 +67,19 @@ class Points:
 
     def __init__(self, model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> None:
         self._module = layered(model, sample_shape, dtype)
+        if any(name == ROUNDED for name, _ in self._module.named_children()):
+            raise ModelError(
+                f"the model has a part called {ROUNDED!r}, as int8 calls its own",
+                where=type(model).__name__,
+                hint="call it something else; values are rounded once",
+            )
         self._source: dict[fx.Node, fx.Node] = {}  # what is rounded → the value whose grid it has
         self._from_convolutions: dict[fx.Node, bool] = {}
         for node in self._module.graph.nodes:
             for value in self._around(node):
                 self._round(value)
-        self.values: tuple[str, ...] = tuple(_name(n) for n in self._module.graph.nodes if n in self._source and self._source[n] is n)
+        self._names = _named(node for node in self._module.graph.nodes if self._source.get(node) is node)
+        self.values: tuple[str, ...] = tuple(self._names.values())
 
     def layers(self) -> list[str]:
         """Paths of the convolutions and linear layers whose input can be rounded."""
@@ -96,8 +104,8 @@ class Points:
         for node in self._module.graph.nodes:
             copied[node] = graph.node_copy(node, copied.__getitem__)
             source = self._source.get(node)
-            if source is not None and _name(source) in modules:
-                copied[node] = graph.call_module(f"{ROUNDED}.{_name(source)}", (copied[node],))
+            if source is not None and self._names[source] in modules:
+                copied[node] = graph.call_module(f"{ROUNDED}.{self._names[source]}", (copied[node],))
         module.graph = graph
         return module
 
@@ -116,10 +124,15 @@ class Points:
     def _round(self, value: fx.Node) -> None:
         """Round a value, and all that it was before it was only moved."""
         chain = [value]
-        while self._kind(chain[-1]) in MOVES and isinstance(chain[-1].args[0], fx.Node):
-            chain.append(chain[-1].args[0])
+        while (before := self._moved(chain[-1])) is not None:
+            chain.append(before)
         if chain[-1].op != "get_attr":
             self._source |= {node: chain[-1] for node in chain if not self._is_list(node)}
+
+    def _moved(self, node: fx.Node) -> fx.Node | None:
+        """What a node moves, where it does nothing else; one of several results of an operator is a value of its own."""
+        before = node.args[0] if self._kind(node) in MOVES else None
+        return before if isinstance(before, fx.Node) and (self._kind(before) in MOVES or not self._is_list(before)) else None
 
     def _between_convolutions(self, node: fx.Node) -> bool:
         """Whether all its operands are tensors that come from convolutions."""
@@ -157,6 +170,13 @@ class Points:
         return operator(node) if node.op == "call_function" else node.op
 
 
-def _name(node: fx.Node) -> str:
-    """`relu_3` of what torch calls `relu_default_3`."""
-    return node.name.replace("_default", "")
+def _named(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:
+    """Each a name of its own: `relu_3` of what torch calls `relu_default_3`, where that is free."""
+    found, taken = dict[fx.Node, str](), set(RESERVED)
+    for node in nodes:
+        name = node.name.replace("_default", "")
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        found[node] = name
+    return found

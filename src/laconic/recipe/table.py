@@ -4,6 +4,8 @@ from laconic.methods.distill import Distill
 from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
+from laconic.methods.half import Half
+from laconic.methods.int4 import Int4
 from laconic.methods.int8 import Int8
 from laconic.methods.prune import Prune
 from laconic.methods.prune_blocks import PruneBlocks
@@ -25,4 +27,6 @@ STEPS: dict[str, type[Step]] = {
     "quantize": Quantize,
     "squeeze": Squeeze,
     "int8": Int8,
+    "int4": Int4,
+    "half": Half,
 }

@@ -5,18 +5,20 @@ import onnx
 from laconic.artifact import Artifact, Limits, validate
 from laconic.base.errors import GraphError, LimitError, UsageError
 from laconic.forms import Form
+from laconic.runtime.four_bits import with_four_bits
 from laconic.runtime.integers import with_integers
 
+ONNXRUNTIME = "onnxruntime"
 MOST_BYTES = (1 << 31) - (1 << 24)  # protobuf counts bytes in 31 bits; the rest is for the graph itself
 
 
-def assemble(artifact: Artifact, limits: Limits = Limits(), *, here: bool = False) -> onnx.ModelProto:  # noqa: B008  frozen
+def assemble(artifact: Artifact, limits: Limits = Limits(), engine: str | None = None) -> onnx.ModelProto:  # noqa: B008  frozen
     """The file's graph, validated, with its decoded weights as initializers: those on a grid as integers, where values are rounded too.
 
     Args:
         artifact: what a file says.
         limits: what the graph may ask for.
-        here: for this machine, or for any.
+        engine: for this one on this machine; otherwise for any.
 
     Raises:
         UsageError: the file holds weights only.
@@ -32,7 +34,9 @@ def assemble(artifact: Artifact, limits: Limits = Limits(), *, here: bool = Fals
     for name, value in weights.items():
         model.graph.initializer.append(_initializer(name, artifact.tensors[name], value))
         model.graph.input.remove(value)
-    with_integers(model, artifact.tensors, here=here)
+    with_integers(model, artifact.tensors, here=engine is not None)
+    if engine == ONNXRUNTIME:
+        with_four_bits(model, artifact.tensors)
     return model
 
 

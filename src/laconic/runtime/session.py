@@ -36,7 +36,7 @@ class Session:
         if threads < 1:
             raise UsageError(f"a session needs one thread at least, got {threads}")
         self.notes: Notes = artifact.notes
-        model = assemble(artifact, limits, here=True)
+        model = assemble(artifact, limits, choice.engine)
         sample = model.graph.input[0]
         self.input_name: str = sample.name
         self.sample_shape: tuple[int, ...] = tuple(side.dim_value for side in sample.type.tensor_type.shape.dim[1:])

@@ -2,10 +2,10 @@
 
 int8.py       the step
 ranges.py     where a value's grid ends, from calibration samples
-rows.py       weights on a grid of their own for each row
 correct.py    biases that make up for what rounding moved
 equalize.py   channels brought to like ranges across two layers
 adaround.py   rounding up or down, whichever the layer's output asks for
+learned.py    training with the integers, on grids that learn
 """
 
 from laconic.methods.int8.int8 import Int8

@@ -7,27 +7,33 @@ sums is integers. The file holds the same integers, coded; a session hands them 
 Batch normalisation is folded first where it can be. Weights that are on a grid of at most 8 bits, as `quantize` leaves them, stay on it.
 """
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
 from laconic.base.edits import Rounded as Edit
 from laconic.base.errors import ModelError
-from laconic.forms import Form
+from laconic.forms import Form, Grid, Masked
+from laconic.forms.rows import in_groups, levels, nearest, row_steps, runs_as_it_is
 from laconic.graph.fold import fold, foldable
 from laconic.graph.network import Network
 from laconic.graph.rounding import Points
 from laconic.methods.int8.adaround import round_adaptively
 from laconic.methods.int8.correct import correct_biases
 from laconic.methods.int8.equalize import equalize
+from laconic.methods.int8.learned import LearnedGrid, start_learning
 from laconic.methods.int8.ranges import criterion, ends, grid_between, seen
-from laconic.methods.int8.rows import levels, nearest, row_steps, runs_as_it_is
 from laconic.methods.step import Context, Plan, Step, check_fields
 from laconic.nn.checks import home
+from laconic.nn.holding import Holder, hold_by
 from laconic.nn.rounded import Rounded
+from laconic.nn.weights import to_torch
+from laconic.train import Training, from_task
 
 DRAFT_SAMPLES = 16
 
@@ -46,6 +52,8 @@ class Int8(Step):
         equalize: bring the channels between two layers to like ranges first (Nagel et al. 2019, §4.1).
         correct: let biases make up for the means that rounding moved (Nagel et al. 2019, §4.2).
         samples: calibration samples, taken from the training split without their labels; fewer where they are large.
+        training: go on training with the integers in place; without it, nothing is trained.
+        learn: what of the grids trains along: steps of weights and activations (LSQ), or the ends of activations (PACT).
 
     >>> print(Int8())
     int8: {bits: 7}
@@ -59,6 +67,8 @@ class Int8(Step):
     equalize: bool = False
     correct: bool = True
     samples: int = 256
+    training: Training | None = None
+    learn: Literal["lsq", "pact"] = "lsq"
     cuts = settles = True  # it folds
 
     def __post_init__(self) -> None:
@@ -70,10 +80,14 @@ class Int8(Step):
             ("rounding", self.rounding in ("nearest", "adaptive"), "nearest or adaptive"),
             ("iterations", self.iterations >= 1, "a whole number from 1"),
             ("samples", self.samples >= 1, "a whole number from 1"),
+            ("learn", self.learn in ("lsq", "pact"), "lsq or pact"),
         )
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "grid", "masked": "grid", "grid": "grid"}
+
+    def trains(self) -> Training | None:
+        return self.training
 
     def draft(self) -> Step:
         return Int8(bits=self.bits, samples=DRAFT_SAMPLES)
@@ -114,12 +128,26 @@ class Int8(Step):
         settled = Network(module, held, (*network.edits, edit)).reformed(self._weights(network, module, points.layers(), context))
         if self.correct:
             correct_biases(settled.module, network.module, points.layers(), context.calibration(self.samples))
-        return settled
+        return settled if self.training is None else self._trained(network, settled, context, self.training)
+
+    def _trained(self, network: Network, settled: Network, context: Context, training: Training) -> Network:
+        """Trained on from the weights as they were, on grids that learn."""
+        start = Network(copy.deepcopy(settled.module))
+        holders: dict[str, Holder] = {}
+        for name, form in settled.forms.items():
+            if isinstance(form, Grid) and runs_as_it_is(form):
+                holders[name] = LearnedGrid(*_start(form, network.form(name), self.bits), learn=self.learn == "lsq")
+                start.module.get_parameter(name).data.copy_(to_torch(network.array(name)))
+        held = hold_by(start.module, holders)
+        start_learning(held.module, inside=self.learn == "lsq")
+        for tick in context.train(held.module, from_task(context.task.loss), training, "int8"):
+            context.progress("int8", tick.progress, f"loss {tick.loss:.3f}")
+        return settled.released(held)
 
     def _weights(self, network: Network, module: nn.Module, layers: list[str], context: Context) -> dict[str, Form]:
         """The weights of these layers, on grids that an integer kernel takes."""
-        kept = {name: network.form(f"{name}.weight") for name in layers}
-        kept = {name: form for name, form in kept.items() if runs_as_it_is(form)}
+        known = {name: network.form(f"{name}.weight") for name in layers}
+        kept = {name: form for name, form in known.items() if runs_as_it_is(form) or in_groups(form)}
         arrays = {name: network.array(f"{name}.weight") for name in layers if name not in kept}
         steps = {name: row_steps(array, levels(self.bits)) for name, array in arrays.items()}
         if self.rounding == "adaptive":
@@ -142,3 +170,11 @@ class Int8(Step):
 
     def _points(self, network: Network, context: Context) -> Points:
         return Points(network.module, context.data.preprocessing.shape, context.data.preprocessing.dtype)
+
+
+def _start(form: Grid, before: Form, bits: int) -> tuple[np.ndarray, int, np.ndarray]:
+    """Steps of each row, the largest integer, and what is kept, of a weight that is to learn its grid."""
+    assert form.integers is not None
+    steps = np.repeat(form.table, form.shape[0] // len(form.table))
+    kept = before.mask if isinstance(before, Masked) else np.ones(form.shape, bool)
+    return steps, max(levels(bits), int(np.abs(form.integers.astype(np.int64)).max())), kept

@@ -81,7 +81,8 @@ class Watch(nn.Module):
         if self.counts is not None:
             self.counts += torch.histc(x.float(), BINS, self.low, self.high).double().cpu()
         elif x.numel():
-            self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+            ends = np.minimum(self.low, float(x.min())), np.maximum(self.high, float(x.max()))  # unlike Python's, they keep a NaN
+            self.low, self.high = map(float, ends)
         return x
 
     def histogram(self) -> Histogram:

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from laconic.forms import Form, Grid
-from laconic.forms.form import narrow
+from laconic.forms.form import Form, Grid, narrow
 
 SHARES = np.linspace(1, 0.5, 26)  # of the largest weight that are tried as the end of the grid
 
@@ -49,3 +48,8 @@ def runs_as_it_is(form: Form) -> bool:
         return False
     assert form.integers is not None
     return form.shape[0] % len(form.table) == 0 and int(np.abs(form.integers.astype(np.int64)).max()) <= levels(8)
+
+
+def in_groups(form: Form) -> bool:
+    """Whether several steps share out each row of a weight: that is for kernels of their own."""
+    return isinstance(form, Grid) and bool(form.shape) and len(form.table) > form.shape[0]
