@@ -8,7 +8,7 @@ from laconic.forms import Form
 from laconic.runtime.four_bits import with_four_bits
 from laconic.runtime.integers import with_integers
 
-ONNXRUNTIME = "onnxruntime"
+WITH_FOUR_BITS = ("onnxruntime", "laconic")  # the engines that have a kernel for them
 MOST_BYTES = (1 << 31) - (1 << 24)  # protobuf counts bytes in 31 bits; the rest is for the graph itself
 
 
@@ -35,7 +35,7 @@ def assemble(artifact: Artifact, limits: Limits = Limits(), engine: str | None =
         model.graph.initializer.append(_initializer(name, artifact.tensors[name], value))
         model.graph.input.remove(value)
     with_integers(model, artifact.tensors, here=engine is not None)
-    if engine == ONNXRUNTIME:
+    if engine in WITH_FOUR_BITS:
         with_four_bits(model, artifact.tensors)
     return model
 

@@ -1,6 +1,7 @@
 """The engines that can run a graph, and in which precision: one table. What is measured decides which is best, on each machine anew.
 
-onnxruntime comes with laconic; openvino is an extra, and faster on many a processor.
+onnxruntime comes with laconic; openvino is an extra, and faster on many a processor. "laconic" is ONNX Runtime with our own kernels for the
+layers whose weights are mostly zero, where they are measured to be faster.
 """
 
 import importlib.util
@@ -133,6 +134,12 @@ def _openvino(model: bytes, threads: int, precision: str) -> Run:
     return run
 
 
+def _laconic(model: bytes, threads: int, precision: str) -> Run:
+    from laconic.runtime.partition import open_partitioned
+
+    return open_partitioned(model, threads)
+
+
 def _of_openvino() -> tuple[str, ...]:
     import openvino
 
@@ -143,4 +150,5 @@ def _of_openvino() -> tuple[str, ...]:
 ENGINES: Mapping[str, Engine] = {
     "onnxruntime": Engine("onnxruntime", lambda: ("fp32",), _onnxruntime),
     "openvino": Engine("openvino", _of_openvino, _openvino),
+    "laconic": Engine("numba", lambda: ("fp32",), _laconic),
 }

@@ -81,7 +81,8 @@ def load(
         path: the file.
         threads: that one call may use.
         limits: what the file and its graph may ask for.
-        engine: "onnxruntime", "openvino", or "auto": what won `laconic bench FILE --tournament` on this machine, else ONNX Runtime.
+        engine: "onnxruntime", "openvino", "laconic" (ONNX Runtime, with our kernels for sparse layers), or "auto": what won `laconic bench
+            FILE --tournament` on this machine, else ONNX Runtime.
         precision: that the engine computes in; "auto" brings its own.
 
     Raises:

@@ -4,6 +4,9 @@ Means and neighbours are held in units of 2⁻¹⁴: in a network of which one w
 that, and still differ from row to row. Level 0 is below 1/4096; from there on, three levels make an octave.
 """
 
+from bisect import bisect_left
+from functools import cache
+
 import numpy as np
 from numba import njit
 
@@ -20,20 +23,14 @@ LEVELS = 64
 _OCTAVE = 3
 _HALFWAY = 4096
 _LEAST = _OCTAVE * (BITS - 12)
+_BEYOND = 1 << 24  # a magnitude of the last level
 _TABLE = np.array([(magnitude**_OCTAVE).bit_length() for magnitude in range(_HALFWAY)], np.int64)
 
 
+@cache
 def lowest() -> np.ndarray:
     """The lowest magnitude of each level, int64 `(LEVELS,)`."""
-    exact = [0, *(np.ceil(2 ** (at / _OCTAVE)) for at in range(_LEAST, _LEAST + LEVELS - 1))]
-    return np.array([_first_of(at, int(magnitude)) for at, magnitude in enumerate(exact)], np.int64)
-
-
-def _first_of(wanted: int, magnitude: int) -> int:
-    """From a magnitude near it, the first of a level: a coarse table may begin a level a little late."""
-    while level(magnitude) < wanted:
-        magnitude += 1
-    return magnitude
+    return np.array([bisect_left(range(_BEYOND), wanted, key=level) for wanted in range(LEVELS)], np.int64)
 
 
 @njit

@@ -1,0 +1,99 @@
+"""Compressed sparse rows, and the two kernels that multiply them.
+
+    A   the weights that are not zero, row after row
+    JA  the column of each
+    IA  where each row begins in A; one more, for the end
+
+A row times a vector reads six bytes a weight that is left, and one value of the vector from somewhere; a dense row reads four bytes a
+weight, all in order. So sparse pays from some share of zeros that depends on the machine: it is measured (partition.py).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+TILE = 64  # columns of a matrix that are summed up at a time, in registers
+FEW = 4  # columns up to which they are multiplied one by one
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A sparse matrix `(rows, columns)`.
+
+    Args:
+        values: A, float32 `(n,)`.
+        columns: JA, uint16 where that is enough, else uint32, `(n,)`.
+        starts: IA, uint64 `(rows + 1,)`.
+        width: of a row.
+    """
+
+    values: np.ndarray
+    columns: np.ndarray
+    starts: np.ndarray
+    width: int
+
+    @classmethod
+    def of(cls, matrix: np.ndarray) -> "Rows":
+        """Of a dense matrix.
+
+        >>> rows = Rows.of(np.float32([[0, 2], [0, 0], [3, 4]]))
+        >>> rows.values.tolist(), rows.columns.tolist(), rows.starts.tolist()
+        ([2.0, 3.0, 4.0], [1, 0, 1], [0, 1, 1, 3])
+        """
+        at, columns = np.nonzero(matrix)
+        starts = np.concatenate(([0], np.cumsum(np.bincount(at, minlength=len(matrix))))).astype(np.uint64)
+        narrow = np.uint16 if matrix.shape[1] <= 1 << 16 else np.uint32
+        return cls(matrix[at, columns].astype(np.float32), columns.astype(narrow), starts, matrix.shape[1])
+
+    def times_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        """Of `(n, columns)`, float32: `(n, rows)`, each vector multiplied."""
+        if len(vectors) > FEW:
+            return np.ascontiguousarray(self.times_matrix(np.ascontiguousarray(vectors.T)).T)
+        out = np.empty((len(vectors), len(self.starts) - 1), np.float32)
+        for vector, product in zip(np.ascontiguousarray(vectors), out, strict=True):
+            _times_vector(self.values, self.columns, self.starts, vector, product)
+        return out
+
+    def times_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """Of `(columns, n)`, float32 in one piece: `(rows, n)`."""
+        out = np.empty((len(self.starts) - 1, matrix.shape[1]), np.float32)
+        _times_matrix(self.values, self.columns, self.starts, matrix, out)
+        return out
+
+
+@njit(cache=True, fastmath=True, boundscheck=False, nogil=True)
+def _times_vector(values, columns, starts, vector, out):  # type: ignore[no-untyped-def]
+    """Indices are unsigned throughout: signed ones might count from the end, which costs a branch each."""
+    for row in range(np.uint64(len(starts) - 1)):
+        total = np.float32(0)
+        for place in range(starts[row], starts[row + np.uint64(1)]):
+            total += values[place] * vector[columns[place]]
+        out[row] = total
+
+
+@njit(cache=True, fastmath=True, boundscheck=False, nogil=True)
+def _times_matrix(values, columns, starts, matrix, out):  # type: ignore[no-untyped-def]
+    sums = np.empty(TILE, np.float32)
+    width = matrix.shape[1]
+    for row in range(np.uint64(len(starts) - 1)):
+        for left in range(0, width, TILE):
+            count = min(TILE, width - left)
+            if count == TILE:
+                for k in range(TILE):
+                    sums[k] = 0
+                for place in range(starts[row], starts[row + np.uint64(1)]):
+                    value, line = values[place], matrix[columns[place], left : left + TILE]
+                    for k in range(TILE):
+                        sums[k] += value * line[k]
+                for k in range(TILE):
+                    out[row, left + k] = sums[k]
+            else:
+                for k in range(count):
+                    sums[k] = 0
+                for place in range(starts[row], starts[row + np.uint64(1)]):
+                    value, line = values[place], matrix[columns[place], left : left + count]
+                    for k in range(count):
+                        sums[k] += value * line[k]
+                for k in range(count):
+                    out[row, left + k] = sums[k]

@@ -1,0 +1,109 @@
+"""A graph with sparse layers computes the same in pieces."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from laconic.artifact import Artifact, write
+from laconic.base.errors import GraphError
+from laconic.forms import Masked
+from laconic.graph.export import export
+from laconic.runtime import Session, load, partition
+from laconic.runtime.engines import Choice
+
+SAMPLE = (3, 8, 8)
+
+
+class Branches(nn.Module):
+    """Sparse layers one after the other, side by side, at the end, and one whose output is read twice."""
+
+    def __init__(self, bias: bool = True) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 128, 3, padding=1)
+        self.point = nn.Conv2d(128, 128, 1, bias=bias)
+        self.other = nn.Conv2d(128, 128, 1, bias=bias)
+        self.strided = nn.Conv2d(128, 128, 1, stride=2)
+        self.fc = nn.Linear(128, 256, bias=bias)
+        self.head = nn.Linear(256, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).relu()
+        x = self.point(x).relu() * self.other(x).sigmoid() + x
+        x = self.fc(self.strided(x).mean((2, 3)))
+        return self.head(x) + self.head(x.relu())
+
+
+def sparse(model: nn.Module, zeros: float = 0.9) -> Artifact:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim > 1 and name != "stem.weight":
+                p[torch.rand_like(p) < zeros] = 0
+    return Artifact({name: Masked.of(value.numpy()) for name, value in model.state_dict().items()}, export(model, SAMPLE))
+
+
+@pytest.fixture(autouse=True)
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every layer that could be sparse counts as faster; their names."""
+    names: list[str] = []
+
+    def noted(layer: partition.Layer, *_: object) -> bool:
+        names.append(layer.node.input[1])
+        return True
+
+    monkeypatch.setattr(partition, "_is_faster", noted)
+    return names
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("batch", [1, 3, 9])
+def test_it_computes_what_the_whole_graph_does(bias: bool, batch: int, taken: list[str]) -> None:
+    artifact = sparse(Branches(bias))
+    x = np.random.default_rng(0).standard_normal((batch, *SAMPLE)).astype(np.float32)
+    whole = Session(artifact)(x)
+    found = Session(artifact, choice=Choice("laconic"))(x)
+    np.testing.assert_allclose(found, whole, atol=1e-4 * np.abs(whole).max())
+    assert set(taken) == {"point.weight", "other.weight", "fc.weight", "head.weight"}, "not the strided one, nor the stem"
+
+
+def test_layers_with_few_zeros_stay(taken: list[str]) -> None:
+    with pytest.raises(GraphError, match="no layer has many zeros"):
+        Session(sparse(Branches(), zeros=0.3), choice=Choice("laconic"))
+    assert not taken
+
+
+def test_layers_that_are_not_faster_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "_is_faster", lambda *_: False)
+    with pytest.raises(GraphError, match="none is faster"):
+        Session(sparse(Branches()), choice=Choice("laconic"))
+
+
+def test_who_is_faster_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that the sparse kernel makes run slow, and then fast."""
+    monkeypatch.undo()
+    now = [0.0]
+    monkeypatch.setattr(partition.time, "perf_counter", lambda: now[0])
+    cost = {"rows": 2.0}
+
+    def slow(self: partition.Layer, x: np.ndarray) -> np.ndarray:
+        now[0] += cost["rows"]
+        return np.zeros(1)
+
+    monkeypatch.setattr(partition.Layer, "__call__", slow)
+    monkeypatch.setattr(partition, "_engine", lambda *_: lambda _: now.__setitem__(0, now[0] + 1.0))
+    node = partition.onnx.helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)
+    layer = partition.Layer(node, partition.Rows.of(np.ones((2, 3), np.float32)), np.zeros(2, np.float32))
+    shapes = {"x": partition.onnx.helper.make_tensor_value_info("x", 1, ["n", 3])}
+    assert not partition._is_faster(layer, shapes, {}, 1)
+    cost["rows"] = 0.5
+    assert partition._is_faster(layer, shapes, {}, 1)
+
+
+def test_a_file_is_loaded_with_it(tmp_path: Path) -> None:
+    write(tmp_path / "f.lac", sparse(Branches()))
+    x = np.random.default_rng(0).standard_normal((2, *SAMPLE)).astype(np.float32)
+    whole = load(tmp_path / "f.lac")(x)
+    np.testing.assert_allclose(load(tmp_path / "f.lac", engine="laconic")(x), whole, atol=1e-4 * np.abs(whole).max())
