@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from laconic.base.errors import ModelError
-from laconic.methods.quantize.lockstep import hand_in_hand
+from laconic.nn.lockstep import hand_in_hand
 from laconic.nn.maps import Use, Uses
 
 

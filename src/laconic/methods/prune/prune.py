@@ -21,8 +21,10 @@ from laconic.forms import Codebook, Form, Masked
 from laconic.forms.magnitude import greatest, magnitude, threshold
 from laconic.forms.patterns import parsed, patterned
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.prune.compensate import compensated
+from laconic.methods.step import Context, Plan, Step, check_fields
 from laconic.nn import Held, hold, matching, weights
+from laconic.nn.checks import at_home
 from laconic.train import Training, from_task
 
 
@@ -39,6 +41,8 @@ class Prune(Step):
             outputs go as one.
         curve: how the rounds approach it: "cubic" (fast, then slow) or "linear".
         training: how to train between the rounds and after the last; its epochs are spread over the rounds evenly.
+        compensate: let the weights that are left make up for those that go (see compensate.py); at once, anywhere.
+        samples: calibration samples for that, taken from the training split without their labels; fewer where they are large.
 
     >>> print(Prune(sparsity=0.9))
     prune: {sparsity: 0.9}
@@ -51,6 +55,8 @@ class Prune(Step):
     curve: Literal["cubic", "linear"] = "cubic"
     training: Training | None = None
     pattern: str | None = None
+    compensate: bool = False
+    samples: int = 256
 
     def __post_init__(self) -> None:
         self._check_pattern()
@@ -72,6 +78,11 @@ class Prune(Step):
             )
         if self.rounds < 1:
             raise RecipeError(f"rounds is a whole number from 1, got {self.rounds}", where="prune, rounds", hint="1 prunes at once")
+        if self.compensate and (self.pattern is not None or self._trains):
+            raise RecipeError(
+                "weights are compensated for at once, without a pattern", where="prune", hint="prune: {sparsity: 0.5, compensate: true}"
+            )
+        check_fields(self, ("samples", self.samples >= 1, "a whole number from 1"))
         if self.rounds > 1 and not self._trains:
             raise RecipeError("more than one round needs training between them", where="prune", hint="training: {epochs: 10, lr: 0.01}")
 
@@ -105,8 +116,8 @@ class Prune(Step):
         return 0.0 if wanted is None else wanted
 
     def takes(self) -> Mapping[str, str]:
-        """A codebook is pruned at once only: while training, its values belong to many weights."""
-        return {"dense": "masked", "masked": "masked"} | ({} if self._trains else {"codebook": "codebook"})
+        """A codebook is pruned at once only: while training, or when others make up for them, its values belong to many weights."""
+        return {"dense": "masked", "masked": "masked"} | ({} if self._trains or self.compensate else {"codebook": "codebook"})
 
     def touches(self, names: list[str]) -> list[str]:
         return list(matching(names, self._wanted, "prune"))
@@ -131,6 +142,8 @@ class Prune(Step):
         kept = {row["layer"]: row["kept"] for row in plan.rows}
         if self.training is not None and self._trains:
             return self._prune_while_training(network, kept, self.training, context)
+        if self.compensate:
+            return network.reformed(compensated(network, kept, at_home(network.module, context.calibration(self.samples))))
         return network.reformed({name: self._pruned(network.form(name), count) for name, count in kept.items()})
 
     def _wanted_counts(self, forms: Mapping[str, Form], magnitudes: Mapping[str, np.ndarray]) -> dict[str, int]:

@@ -7,7 +7,6 @@ allowance    the same where every trial has its luck: how far a score may fall
 calibrated   all layers, in the order in which they are called
 layer        one layer: what it should compute now, and its integers
 rounding     rounding with error feedback along both sides of a matrix
-lockstep     two networks run hand in hand
 """
 
 from laconic.methods.quantize.quantize import Quantize

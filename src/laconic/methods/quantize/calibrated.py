@@ -12,7 +12,7 @@ from laconic.forms import Grid, Masked
 from laconic.forms.form import narrow
 from laconic.graph.network import Network
 from laconic.methods.quantize.layer import Factors, choose_integers
-from laconic.methods.quantize.lockstep import hand_in_hand
+from laconic.nn.lockstep import hand_in_hand
 from laconic.nn.maps import Use
 from laconic.nn.moments import moments
 from laconic.nn.weights import to_numpy, to_torch
