@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from laconic.methods.factorize import Factorize
     from laconic.methods.finetune import Finetune
     from laconic.methods.fold import Fold
+    from laconic.methods.fuse import Fuse
     from laconic.methods.half import Half
     from laconic.methods.int4 import Int4
     from laconic.methods.int8 import Int8
@@ -37,6 +38,7 @@ _HOMES = {
     "Factorize": "laconic.methods.factorize",
     "Finetune": "laconic.methods.finetune",
     "Fold": "laconic.methods.fold",
+    "Fuse": "laconic.methods.fuse",
     "Half": "laconic.methods.half",
     "Int4": "laconic.methods.int4",
     "Int8": "laconic.methods.int8",
@@ -81,6 +83,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Int4",
     "Half",
     "Fold",
+    "Fuse",
     "Finetune",
     "Distill",
     "Recipe",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from laconic.base.edits import Cut, Rounded
+from laconic.base.edits import Cut, Merged, Rounded
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Form
 
@@ -18,7 +18,8 @@ class Notes:
         folds: (layer, normalisation) pairs that were folded, in the order of the network; names as in the original class.
         reason: why there is no graph, where there is none.
         cuts: what made the model smaller, in order; before the folds.
-        rounded: which values are rounded to 8 bits on their way; after the folds.
+        merged: which layers are one, in order; after the folds.
+        rounded: which values are rounded to 8 bits on their way; after all else.
     """
 
     preprocessing: Preprocessing | None = None
@@ -26,11 +27,12 @@ class Notes:
     folds: tuple[tuple[str, str], ...] = ()
     reason: str = ""
     cuts: tuple[Cut, ...] = ()
+    merged: tuple[Merged, ...] = ()
     rounded: Rounded | None = None
 
     def structure(self) -> "Notes":
         """What it takes to give the class its shape again: all that a weights-only file notes."""
-        return Notes(folds=self.folds, cuts=self.cuts, rounded=self.rounded)
+        return Notes(folds=self.folds, cuts=self.cuts, merged=self.merged, rounded=self.rounded)
 
 
 @dataclass(frozen=True, eq=False)

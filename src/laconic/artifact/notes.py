@@ -7,7 +7,7 @@ from typing import Any
 from laconic.artifact.artifact import Notes
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import Reader, deflate, inflate
-from laconic.base.edits import Cut, Factored, Narrowed, Rounded, Shortened
+from laconic.base.edits import Cut, Factored, Merged, Narrowed, Rounded, Shortened
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing, tokens
 
@@ -21,6 +21,7 @@ def write_notes(notes: Notes) -> bytes:
         "classes": notes.classes,
         "folds": notes.folds,
         "cuts": [_write_cut(cut) for cut in notes.cuts],
+        "merged": [_write_sample(one) | {"layers": [list(group) for group in one.layers]} for one in notes.merged],
         "rounded": notes.rounded and _write_sample(notes.rounded) | {"values": list(notes.rounded.values)},
         "reason": notes.reason,
     }
@@ -49,7 +50,7 @@ def _write_cut(cut: Cut) -> dict[str, Any]:
     return _write_sample(cut) | {"channels": {name: f"{bits:x}" for name, bits in cut.removed}}
 
 
-def _write_sample(traced: Narrowed | Shortened | Rounded) -> dict[str, Any]:
+def _write_sample(traced: Narrowed | Shortened | Merged | Rounded) -> dict[str, Any]:
     """What the class was traced with."""
     return {"shape": list(map(int, traced.shape)), "dtype": traced.dtype}
 
@@ -70,6 +71,7 @@ def read_notes(reader: Reader, limits: Limits) -> Notes:
             folds=tuple(_pair(names) for names in _expect(list, fields.get("folds", []))),
             reason=_text(fields.get("reason", "")),
             cuts=tuple(_read_cut(_expect(dict, cut), limits) for cut in _expect(list, fields.get("cuts", []))),
+            merged=tuple(_read_merged(_expect(dict, one), limits) for one in _expect(list, fields.get("merged", []))),
             rounded=_read_rounded(_expect(dict, fields["rounded"]), limits) if "rounded" in fields else None,
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, DataError) as cause:
@@ -91,6 +93,10 @@ def _read_cut(fields: dict[str, Any], limits: Limits) -> Cut:
     if "branches" in fields:
         return Shortened(shape, dtype, _texts(fields["branches"]))
     return Narrowed(shape, dtype, tuple((_text(name), _bits(_text(bits))) for name, bits in _expect(dict, fields["channels"]).items()))
+
+
+def _read_merged(fields: dict[str, Any], limits: Limits) -> Merged:
+    return Merged(*_read_sample(fields, limits), tuple(_texts(group) for group in _expect(list, fields["layers"])))
 
 
 def _read_rounded(fields: dict[str, Any], limits: Limits) -> Rounded:

@@ -72,6 +72,21 @@ class Factored:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """Layers that read the same value are one, whose outputs are shared out; it has the place of the first. Comes after all cuts and folds.
+
+    Args:
+        shape: of the sample that the model was traced with, without the batch.
+        dtype: of that sample.
+        layers: groups of them, by their paths.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    layers: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Rounded:
     """Some values are rounded to 8 bits on their way through the network, so that integers can be multiplied; the model is its graph with
     its own layers from then on. Comes after all cuts and folds.
@@ -97,7 +112,7 @@ class Rounded:
 
 ROUNDED = "rounded"  # the module that holds all of them
 Cut = Narrowed | Shortened | Factored
-Edit = Folded | Cut | Rounded
+Edit = Folded | Cut | Merged | Rounded
 
 
 def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
@@ -108,6 +123,11 @@ def folds_of(edits: tuple[Edit, ...]) -> tuple[Folded, ...]:
 def cuts_of(edits: tuple[Edit, ...]) -> tuple[Cut, ...]:
     """Those that make the model smaller, in order."""
     return tuple(edit for edit in edits if isinstance(edit, Cut))
+
+
+def merged_of(edits: tuple[Edit, ...]) -> tuple[Merged, ...]:
+    """Those that make layers one, in order."""
+    return tuple(edit for edit in edits if isinstance(edit, Merged))
 
 
 def rounded_of(edits: tuple[Edit, ...]) -> Rounded | None:

@@ -24,13 +24,14 @@ def row_steps(weight: np.ndarray, most: int) -> np.ndarray:
         most: the largest integer.
 
     Returns:
-        float32 `(rows,)`; 1 for a row of zeros.
+        float32 `(rows,)`; 1 for a row of zeros, or of numbers that float32 can hardly tell from them.
     """
     rows = weight.reshape(len(weight), -1).astype(np.float64)
     largest = np.abs(rows).max(1)
-    best, least = np.where(largest > 0, largest / most, 1.0), np.full(len(rows), np.inf)
+    alive = largest > 2 * most * np.finfo(np.float32).tiny
+    best, least = np.where(alive, largest / most, 1.0), np.full(len(rows), np.inf)
     for share in SHARES:
-        steps = np.where(largest > 0, share * largest / most, 1.0).astype(np.float32).astype(np.float64)[:, None]
+        steps = np.where(alive, share * largest / most, 1.0).astype(np.float32).astype(np.float64)[:, None]
         error = np.square(rows - steps * np.clip(np.rint(rows / steps), -most, most)).sum(1)
         best, least = np.where(error < least, steps[:, 0], best), np.minimum(error, least)
     return best.astype(np.float32)

@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from laconic.artifact import Notes
-from laconic.base.edits import Cut, Edit, Factored, Folded, Shortened, cuts_of, folds_of, rounded_of
+from laconic.base.edits import Cut, Edit, Factored, Folded, Shortened, cuts_of, folds_of, merged_of, rounded_of
 from laconic.base.errors import ModelError
 from laconic.graph.branches import Branches
 from laconic.graph.channels import Kept, narrow
 from laconic.graph.fold import fold
+from laconic.graph.merge import remerged
 from laconic.graph.network import Network
 from laconic.graph.rounding import Points
 from laconic.nn.factored import chain, product
@@ -52,7 +53,7 @@ def recut(model: nn.Module, cut: Cut) -> Smaller:
 
 
 def replayed(model: nn.Module, edits: Sequence[Edit]) -> Network:
-    """The model after these Edits: cuts first, as a fold changes no other layer's shape, and no names; what is rounded last.
+    """The model after these Edits: cuts first, as a fold changes no other layer's shape, and no names; then what is merged, and rounded.
 
     Raises:
         ModelError: the model has no such layers, channels, branches or values. ExportError: it cannot be traced.
@@ -61,6 +62,8 @@ def replayed(model: nn.Module, edits: Sequence[Edit]) -> Network:
     for cut in cuts_of(tuple(edits)):
         module = recut(module, cut).module
     module = fold(Network(module), list(folds_of(tuple(edits)))).module
+    for one in merged_of(tuple(edits)):
+        module = remerged(module, one)
     rounded = rounded_of(tuple(edits))
     if rounded is not None:
         module = Points(module, rounded.shape, rounded.dtype).rounded(rounded.values)
@@ -105,13 +108,14 @@ def factored(network: Network, cut: Factored, factors: Sequence[np.ndarray]) -> 
 def noted(edits: Sequence[Edit]) -> Notes:
     """What the notes of a file say of them."""
     folds = tuple((edit.layer, edit.norm) for edit in folds_of(tuple(edits)))
-    return Notes(folds=folds, cuts=cuts_of(tuple(edits)), rounded=rounded_of(tuple(edits)))
+    every = tuple(edits)
+    return Notes(folds=folds, cuts=cuts_of(every), merged=merged_of(every), rounded=rounded_of(every))
 
 
 def edits_in(notes: Notes) -> tuple[Edit, ...]:
     """The Edits that a file notes."""
     folds = (Folded(layer, norm) for layer, norm in notes.folds)
-    return (*notes.cuts, *folds, *([notes.rounded] if notes.rounded is not None else []))
+    return (*notes.cuts, *folds, *notes.merged, *([notes.rounded] if notes.rounded is not None else []))
 
 
 def _shorter(model: nn.Module, cut: Shortened) -> tuple[nn.Module, set[str]]:

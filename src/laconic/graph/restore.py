@@ -10,6 +10,7 @@ from laconic.artifact import Artifact, Limits, read, unpack
 from laconic.base.edits import Edit, Folded
 from laconic.base.errors import ModelError
 from laconic.graph.fold import unfold
+from laconic.graph.merge import unmerged
 from laconic.graph.replay import Smaller, recut, replayed
 from laconic.nn.weights import to_numpy, to_torch
 
@@ -33,7 +34,7 @@ def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> 
     smaller, cuts = _cut(model, artifact)
     pairs = _folds(smaller, artifact)
     state = unfold(smaller, pairs, _named(smaller, artifact, pairs))
-    retraced = bool(cuts) or artifact.notes.rounded is not None
+    retraced = bool(cuts or artifact.notes.merged) or artifact.notes.rounded is not None
     return _filled(model, _whole(model, state, cuts) if retraced else state)
 
 
@@ -66,13 +67,16 @@ def _folds(model: nn.Module, artifact: Artifact) -> list[Folded]:
 
 def _named(model: nn.Module, artifact: Artifact, pairs: list[Folded]) -> dict[str, np.ndarray]:
     arrays = [form.array() for form in artifact.tensors.values()]
-    rounded = artifact.notes.rounded
+    rounded, merged = artifact.notes.rounded, artifact.notes.merged
     apart = rounded.tensors() if rounded is not None else []
-    edits: list[Edit] = [*pairs, *([rounded] if rounded is not None else [])]
+    edits: list[Edit] = [*pairs, *merged, *([rounded] if rounded is not None else [])]
     names = list(artifact.tensors) if artifact.named else list(replayed(model, edits).module.state_dict())
     if len(names) != len(arrays):
         raise ModelError(f"the file holds {len(arrays)} tensors, the model {len(names)}", hint=OTHER_CLASS)
-    return {name: array for name, array in zip(names, arrays, strict=True) if name not in apart}
+    state = {name: array for name, array in zip(names, arrays, strict=True) if name not in apart}
+    for number, one in reversed(list(enumerate(merged))):
+        state = unmerged(one, replayed(model, [*pairs, *merged[:number]]).module, state)
+    return state
 
 
 def _filled(model: nn.Module, state: dict[str, np.ndarray]) -> nn.Module:

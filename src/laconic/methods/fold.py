@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from laconic.base.edits import Folded
 from laconic.graph.fold import fold, foldable
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import CUTS, Context, Plan, Step
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Fold(Step):
     fold: {}
     """
 
-    cuts = True
+    changes = CUTS
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "dense", "masked": "masked"}

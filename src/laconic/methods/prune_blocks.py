@@ -18,7 +18,7 @@ from laconic.datasets.batches import batches
 from laconic.graph.branches import Branches
 from laconic.graph.network import Network
 from laconic.graph.replay import shortened
-from laconic.methods.step import Context, Plan, Step, check_fields, one_said
+from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
 from laconic.nn.checks import at_home
 from laconic.profile import count
 
@@ -46,7 +46,7 @@ class PruneBlocks(Step):
     params: float | None = None
     latency: float | None = None
     samples: int = 512
-    cuts = True
+    changes = CUTS
 
     def __post_init__(self) -> None:
         said = one_said(self, TARGETS, "prune-blocks: {latency: 0.5}")

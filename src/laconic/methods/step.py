@@ -34,6 +34,7 @@ from laconic.train.task import Task, classification
 from laconic.train.training import Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
+NOTHING, CUTS, MERGES, ROUNDS = range(4)  # what a step may change of a network's structure, in the order in which it must
 TURNS = 20
 MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them may go through the network as one batch
 
@@ -148,8 +149,7 @@ class Step(ABC):
     """
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "strict": True}
-    cuts: ClassVar[bool] = False  # whether it changes the network's shape
-    settles: ClassVar[bool] = False  # whether the shape must not change after it
+    changes: ClassVar[int] = NOTHING  # of the network's structure; later changes rest on earlier ones
 
     @abstractmethod
     def takes(self) -> Mapping[str, str]:

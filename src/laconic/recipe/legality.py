@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from laconic.base.errors import RecipeError
-from laconic.methods.step import KEEPS, Step
+from laconic.methods.step import KEEPS, NOTHING, ROUNDS, Step
 
 
 def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> None:
@@ -23,7 +23,7 @@ def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> No
                 where=f"step {number}: {step}",
                 hint="leave the step out; biases and normalisation are kept as they are",
             )
-    _check_shape(steps)
+    _check_structure(steps)
     states = {name: {"dense"} for name in names} if names is not None else {"every weight": {"dense"}}
     blame: dict[str, str] = dict.fromkeys(states, "the model as it came")
     for number, step in enumerate(steps, 1):
@@ -38,16 +38,17 @@ def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> No
                 blame[name] = f"step {number} ({step.word()})"
 
 
-def _check_shape(steps: Sequence[Step]) -> None:
-    settled: Step | None = None
+def _check_structure(steps: Sequence[Step]) -> None:
+    """Cuts come first, then merges, then roundings, and those once: what a merge or a rounding refers to must not change after it."""
+    last: Step | None = None
     for number, step in enumerate(steps, 1):
-        if settled is not None and step.cuts:
+        if last is not None and (NOTHING < step.changes < last.changes or step.changes == last.changes == ROUNDS):
             raise RecipeError(
-                f"{step.word()} changes the network's shape, which is settled after {settled.word()}",
+                f"{step.word()} changes the network's structure, on which {last.word()} rests",
                 where=f"step {number}: {step}",
-                hint=f"put {step.word()} before {settled.word()}",
+                hint=f"put {step.word()} before {last.word()}" if step.changes < last.changes else f"say {step.word()} once",
             )
-        settled = step if step.settles else settled
+        last = step if step.changes > (last.changes if last is not None else NOTHING) else last
 
 
 def _refusal(number: int, step: Step, name: str, kinds: set[str], blame: str) -> RecipeError:

@@ -4,6 +4,7 @@ from laconic.methods.distill import Distill
 from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
+from laconic.methods.fuse import Fuse
 from laconic.methods.half import Half
 from laconic.methods.int4 import Int4
 from laconic.methods.int8 import Int8
@@ -19,6 +20,7 @@ STEPS: dict[str, type[Step]] = {
     "finetune": Finetune,
     "distill": Distill,
     "fold": Fold,
+    "fuse": Fuse,
     "factorize": Factorize,
     "prune": Prune,
     "prune-channels": PruneChannels,

@@ -22,6 +22,8 @@ from laconic.forms import Form, Grid
 LARGEST, EXACT = 127, 64  # of a weight's integers: what int8 holds; what any processor multiplies without saturating
 LAYERS = ("Conv", "Gemm", "MatMul")
 CPUINFO = Path("/proc/cpuinfo")
+LARGEST_BIAS = 1 << 30  # half of what the sum of all products has room for
+DEAD = 2.0**-16  # step of rows of zeros: any will do for them, and with this one the bias is as good as exact
 MIDDLE = 128  # what a signed integer is moved by to be an unsigned one
 
 
@@ -58,7 +60,7 @@ class _Lowering:
         self._constants = {constant.name: constant for constant in graph.initializer}
         self._taken = {*self._constants, *self._made_by, *(value.name for value in graph.input)}
         self._new: list[onnx.NodeProto] = []
-        self._weights: dict[tuple[str, int], str] = {}
+        self._weights: dict[tuple[str, int, bool], str] = {}
 
     def lower(self, node: onnx.NodeProto) -> None:
         """Give a layer an integer weight and bias where it can use them."""
@@ -67,12 +69,17 @@ class _Lowering:
         if scale is None or found is None:
             return
         name, axis, transposed = found
-        grid = self._tensors[name]
-        steps = np.repeat(grid.table, grid.shape[axis if not transposed else 0] // len(grid.table)).astype(np.float32)
-        node.input[1] = self._integers(name, steps, axis, transposed)
+        steps = self._steps(name, 0 if transposed else axis)
         bias = node.input[2] if len(node.input) > 2 else ""
-        if bias in self._tensors and node.op_type != "MatMul" and _plain(node):
-            node.input[2] = self._bias(bias, steps.astype(np.float64) * scale)
+        if not bias or bias not in self._tensors or not _plain(node) or self._tensors[bias].shape != steps.shape:
+            node.input[1] = self._integers(name, steps, axis, transposed)
+            return
+        products = steps.astype(np.float64) * scale
+        exact = self._tensors[bias].array().astype(np.float64) / products
+        if (np.abs(exact) <= LARGEST_BIAS).all():
+            node.input[1] = self._integers(name, steps, axis, transposed)
+            values = np.rint(exact).astype(np.int32)
+            node.input[2] = self._dequantized(bias, values, products.astype(np.float32), 0, np.zeros(steps.shape, np.int32))
 
     def finish(self) -> None:
         """Put the new nodes first, and forget what nothing reads any more."""
@@ -92,13 +99,14 @@ class _Lowering:
             return None
         scale = onnx.numpy_helper.to_array(self._constants[back.input[1]])
         made = self._made_by.get(back.input[0])
-        return float(scale) if scale.shape == () and made is not None and made.op_type == "QuantizeLinear" else None
+        integer = scale.shape == () and made is not None and made.op_type == "QuantizeLinear"
+        return float(scale) if integer and scale > 0 else None
 
     def _weight(self, node: onnx.NodeProto) -> tuple[str, int, bool] | None:
         """Name of a weight that integers can stand for, the axis of its outputs, and whether it is transposed before it is multiplied."""
         name, transposed = node.input[1], False
         before = self._made_by.get(name)
-        if node.op_type == "MatMul" and before is not None and before.op_type == "Transpose":
+        if node.op_type == "MatMul" and before is not None and before.op_type == "Transpose" and _turns(before):
             name, transposed = before.input[0], True
         form = self._tensors.get(name)
         if not isinstance(form, Grid) or not form.size or form.dtype != np.float32 or name not in self._constants:
@@ -108,24 +116,26 @@ class _Lowering:
             return None
         by_rows = axis == 0 or transposed or len(form.table) == 1
         assert form.integers is not None
-        fits = int(np.abs(form.integers.astype(np.int64)).max()) <= LARGEST
+        fits = int(np.abs(form.integers.astype(np.int64)).max()) <= LARGEST and bool((form.table > 0).all())
         return (name, axis, transposed) if fits and by_rows and form.shape[0] % len(form.table) == 0 else None
+
+    def _steps(self, name: str, axis: int) -> np.ndarray:
+        """The step of each output."""
+        form = self._tensors[name]
+        steps = np.repeat(form.table, form.shape[axis] // len(form.table))
+        assert form.integers is not None
+        alive = form.integers.any(tuple(other for other in range(len(form.shape)) if other != axis))
+        return np.where(alive, steps, np.float32(DEAD))
 
     def _integers(self, name: str, steps: np.ndarray, axis: int, transposed: bool) -> str:
         """The weight as integers behind a DequantizeLinear, made once."""
-        if (name, axis) not in self._weights:
+        if (name, axis, transposed) not in self._weights:
             integers = np.asarray(self._tensors[name].integers).astype(np.int16)
             moved = self._unsigned and int(np.abs(integers).max()) > EXACT
             values = (integers + MIDDLE).astype(np.uint8) if moved else integers.astype(np.int8)
             zeros = np.full(steps.shape, MIDDLE if moved else 0, values.dtype)
-            self._weights[name, axis] = self._dequantized(name, values.T if transposed else values, steps, axis, zeros)
-        return self._weights[name, axis]
-
-    def _bias(self, name: str, steps: np.ndarray) -> str:
-        info = np.iinfo(np.int32)
-        exact = self._tensors[name].array().astype(np.float64) / np.where(steps == 0, 1, steps)
-        values = np.clip(np.rint(exact), info.min, info.max).astype(np.int32)
-        return self._dequantized(name, values, steps.astype(np.float32), 0, np.zeros(steps.shape, np.int32))
+            self._weights[name, axis, transposed] = self._dequantized(name, values.T if transposed else values, steps, axis, zeros)
+        return self._weights[name, axis, transposed]
 
     def _dequantized(self, name: str, values: np.ndarray, steps: np.ndarray, axis: int, zeros: np.ndarray) -> str:
         parts = [
@@ -149,6 +159,11 @@ class _Lowering:
 
 def _flag(node: onnx.NodeProto, name: str) -> bool:
     return any(attribute.name == name and attribute.i for attribute in node.attribute)
+
+
+def _turns(node: onnx.NodeProto) -> bool:
+    """Whether a Transpose of a matrix makes columns of its rows."""
+    return all(list(attribute.ints) == [1, 0] for attribute in node.attribute)
 
 
 def _plain(node: onnx.NodeProto) -> bool:

@@ -26,7 +26,7 @@ from laconic.graph.replay import factored
 from laconic.graph.trace import exported, held_names
 from laconic.methods.factorize.decompose import decompose, matrices, spectra
 from laconic.methods.factorize.vbmf import vbmf_rank
-from laconic.methods.step import Context, Plan, Step, check_fields, one_said
+from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
 from laconic.nn import matching
 from laconic.nn.checks import at_home
 from laconic.nn.factored import KINDS, chain, macs, most, suits
@@ -117,7 +117,7 @@ class Factorize(Step):
     multiple: int = 1
     kind: Kind = "auto"
     samples: int = 256
-    cuts = True
+    changes = CUTS
 
     def __post_init__(self) -> None:
         said = one_said(self, TARGETS, "factorize: {macs: 0.5}")

@@ -51,13 +51,13 @@ def round_adaptively(
 def _rounded(layer: nn.Module, steps: np.ndarray, most: int, inputs: Tensor, wanted: Tensor, iterations: int) -> Grid:
     weight = layer.get_parameter("weight").detach()
     scale = to_torch(steps).reshape(-1, *[1] * (weight.ndim - 1)).to(weight)
-    floor = (weight / scale).floor()
+    floor, alive = (weight / scale).floor(), weight != 0  # zeros stay zero
     rest = (weight / scale - floor).clamp(1e-3, 1 - 1e-3)
     free = (-torch.log((HIGH - LOW) / (rest - LOW) - 1)).requires_grad_()
     optimizer, draw = torch.optim.Adam([free], RATE), torch.Generator().manual_seed(0)
     for step in range(iterations):
         some = torch.randint(len(inputs), (BATCH,), generator=draw)
-        up = _share(free)
+        up = _share(free) * alive
         out = torch.func.functional_call(layer, {"weight": scale * (floor + up).clamp(-most, most)}, (inputs[some],))
         loss = (out - wanted[some]).square().sum(1 if out.ndim > 2 else -1).mean()
         if step >= FREE * iterations:
@@ -67,7 +67,7 @@ def _rounded(layer: nn.Module, steps: np.ndarray, most: int, inputs: Tensor, wan
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    integers = (floor + (_share(free) >= 0.5)).clamp(-most, most).detach().cpu().numpy().astype(np.int64)
+    integers = (floor + (_share(free) * alive >= 0.5)).clamp(-most, most).detach().cpu().numpy().astype(np.int64)
     return Grid(tuple(weight.shape), narrow(integers), steps)
 
 

@@ -25,7 +25,10 @@ def correct_biases(model: nn.Module, original: nn.Module, layers: Sequence[str],
     wanted: dict[str, Tensor] = {}
 
     def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        return lambda layer, _, output: wanted.update({name: _means(layer, output)})
+        def keep(layer: nn.Module, _: object, output: Tensor) -> None:
+            wanted.setdefault(name, _means(layer, output))  # of its first call, as below
+
+        return keep
 
     def correct(name: str) -> Callable[[nn.Module, object, Tensor], Tensor | None]:
         def shift(layer: nn.Module, _: object, output: Tensor) -> Tensor | None:

@@ -4,6 +4,8 @@ ReLU lets a positive factor through: W₂ f(W₁ x + b₁) = (W₂ S) f(S⁻¹ W
 weights that write and read a channel, both become √(r₁ r₂) (eq. 11). Depthwise layers, whose channels differ most, gain most.
 """
 
+from collections import Counter
+
 import torch
 from torch import Tensor, fx, nn
 
@@ -13,16 +15,9 @@ from laconic.graph.network import Network
 from laconic.graph.values import operator
 from laconic.nn.weights import to_numpy
 
-SCALED = {
-    "relu",
-    "relu_",
-    "leaky_relu",
-    "leaky_relu_",
-    "max_pool1d",
-    "max_pool2d",
-    "avg_pool2d",
-    "dropout",
-}  # let a positive factor through
+SCALED = {"relu", "relu_", "leaky_relu", "leaky_relu_", "dropout"}  # let a positive factor through
+POOLS = {"max_pool1d", "max_pool2d", "avg_pool2d"}  # too, after a convolution; what a linear layer puts out they would mix
+FAINT = 1e-6  # of a layer's largest weight: channels below are dead, and a factor for them would blow up their biases
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 ROUNDS = 20
 
@@ -52,17 +47,20 @@ def equalize(network: Network, sample_shape: tuple[int, ...], dtype: str) -> Net
 def _pairs(model: nn.Module, sample_shape: tuple[int, ...], dtype: str) -> list[tuple[str, str]]:
     """Paths of two layers of which the second alone reads what the first writes, each called once."""
     module = layered(model, sample_shape, dtype)
-    calls = [str(node.target) for node in module.graph.nodes if node.op == "call_module"]
+    calls = Counter(str(node.target) for node in module.graph.nodes if node.op == "call_module")
+    calls.update(str(node.target).rpartition(".")[0] for node in module.graph.nodes if node.op == "get_attr")  # weights that others read
     pairs = []
     for node in module.graph.nodes:
         if not _is_layer(module, node):
             continue
-        after = _only_user(node)
-        while after is not None and _kind(module, after) in SCALED:
+        first, after = module.get_submodule(str(node.target)), _only_user(node)
+        between = SCALED if isinstance(first, nn.Linear) else SCALED | POOLS
+        while after is not None and _kind(module, after) in between:
             after = _only_user(after)
-        if after is not None and _is_layer(module, after) and calls.count(str(node.target)) == calls.count(str(after.target)) == 1:
-            first, second = module.get_submodule(str(node.target)), module.get_submodule(str(after.target))
-            if len(first.get_parameter("weight")) == _read(second):
+        if after is not None and _is_layer(module, after) and calls[str(node.target)] == calls[str(after.target)] == 1:
+            second = module.get_submodule(str(after.target))
+            along = isinstance(first, nn.Linear) == isinstance(second, nn.Linear)  # linear layers have their channels last
+            if along and len(first.get_parameter("weight")) == _read(second):
                 pairs.append((str(node.target), str(after.target)))
     return pairs
 
@@ -74,7 +72,8 @@ def _equalize(first: nn.Module, second: nn.Module) -> None:
     depthwise = _is_depthwise(second)
     r1 = writes.abs().flatten(1).amax(1)
     r2 = reads.abs().flatten(1).amax(1) if depthwise else reads.abs().transpose(0, 1).flatten(1).amax(1)
-    scale = torch.where((r1 > 0) & (r2 > 0), (r1 / r2).sqrt(), torch.ones_like(r1))  # √(r₁ r₂) / r₂
+    alive = (r1 > FAINT * r1.max()) & (r2 > FAINT * r2.max())
+    scale = torch.where(alive, r1.sqrt() / r2.sqrt(), torch.ones_like(r1))  # √(r₁ r₂) / r₂
     writes /= scale.reshape(-1, *[1] * (writes.ndim - 1))
     if isinstance(first.bias, Tensor):
         first.bias /= scale

@@ -28,7 +28,7 @@ from laconic.methods.int8.correct import correct_biases
 from laconic.methods.int8.equalize import equalize
 from laconic.methods.int8.learned import LearnedGrid, start_learning
 from laconic.methods.int8.ranges import criterion, ends, grid_between, seen
-from laconic.methods.step import Context, Plan, Step, check_fields
+from laconic.methods.step import ROUNDS, Context, Plan, Step, check_fields
 from laconic.nn.checks import home
 from laconic.nn.holding import Holder, hold_by
 from laconic.nn.rounded import Rounded
@@ -69,7 +69,7 @@ class Int8(Step):
     samples: int = 256
     training: Training | None = None
     learn: Literal["lsq", "pact"] = "lsq"
-    cuts = settles = True  # it folds
+    changes = ROUNDS
 
     def __post_init__(self) -> None:
         check_fields(

@@ -81,8 +81,8 @@ class Watch(nn.Module):
         if self.counts is not None:
             self.counts += torch.histc(x.float(), BINS, self.low, self.high).double().cpu()
         elif x.numel():
-            ends = np.minimum(self.low, float(x.min())), np.maximum(self.high, float(x.max()))  # unlike Python's, they keep a NaN
-            self.low, self.high = map(float, ends)
+            low, high = np.minimum(self.low, float(x.min())), np.maximum(self.high, float(x.max()))  # unlike Python's, they keep a NaN
+            self.low, self.high = float(low), float(high)
         return x
 
     def histogram(self) -> Histogram:

@@ -28,7 +28,7 @@ from laconic.graph.network import Network
 from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
 from laconic.methods.prune_channels.criteria import CRITERIA, Criterion, Norm, filters, scores
 from laconic.methods.prune_channels.masks import Masks
-from laconic.methods.step import Context, Plan, Step, check_fields, one_said
+from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
 from laconic.profile import count
 from laconic.train import Training
 from laconic.train.loop import BatchLoss
@@ -69,7 +69,7 @@ class PruneChannels(Step):
     rounds: int = 1
     training: Training | None = None
     sparsity: float = 0.0
-    cuts = True
+    changes = CUTS
 
     def __post_init__(self) -> None:
         said = one_said(self, TARGETS, "prune-channels: {macs: 0.5}")
