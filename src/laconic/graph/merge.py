@@ -138,7 +138,7 @@ def _one(layers: Sequence[nn.Module]) -> nn.Module:
     if isinstance(made, nn.Linear):
         made.out_features = len(made.weight)
     else:
-        made.out_channels = len(made.weight)  # type: ignore[assignment,arg-type]
+        made.out_channels = len(made.weight)  # type: ignore[assignment]
     return made
 
 
