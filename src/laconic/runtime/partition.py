@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 
 from laconic.base.errors import GraphError
 from laconic.runtime.engine import start
@@ -52,7 +53,10 @@ def open_partitioned(model: bytes, threads: int) -> Run:
     Raises:
         GraphError: none is, or ONNX Runtime refuses the graph.
     """
-    whole = onnx.load_from_string(model)
+    try:
+        whole = onnx.load_from_string(model)
+    except DecodeError as cause:
+        raise GraphError("laconic refuses the graph: it is not ONNX", where="section graph") from cause
     shapes = _known(whole)
     constants = {constant.name: constant for constant in whole.graph.initializer}
     layers = {id(node): layer for node in whole.graph.node if (layer := _layer(node, constants)) is not None}
