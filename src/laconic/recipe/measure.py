@@ -12,6 +12,7 @@ from torch import nn
 
 from laconic.artifact import Artifact, Tensor, layout, unpack_each
 from laconic.base.dtypes import bits
+from laconic.base.edits import ROUNDED
 from laconic.base.errors import ExportError, GraphError, LimitError, ModelError
 from laconic.base.measures import Measure, machine, timing
 from laconic.base.preprocessing import Preprocessing
@@ -137,8 +138,9 @@ def _by_layer(before: nn.Module, after: nn.Module, data: Data) -> tuple[LayerCos
 
 
 def _layers(module: nn.Module, stage: Preprocessing) -> dict[str, LayerProfile]:
+    """All but the roundings of values, which only torch spends time on."""
     found = profile(module, stage.shape, repeats=PASSES, dtype=stage.dtype, roof=False)
-    return {layer.name: layer for layer in found.layers}
+    return {layer.name: layer for layer in found.layers if not layer.name.startswith(f"{ROUNDED}.")}
 
 
 def _layer_cost(name: str, turns: list[list[LayerProfile | None]]) -> LayerCost:
