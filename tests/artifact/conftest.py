@@ -15,7 +15,7 @@ from laconic.artifact.directory import Directory, Group
 from laconic.artifact.frame import frame
 from laconic.artifact.layout import write_table
 from laconic.base.dtypes import bits
-from laconic.base.edits import Factored, Narrowed, Shortened
+from laconic.base.edits import Factored, Merged, Narrowed, Rounded, Shortened
 from laconic.base.preprocessing import Preprocessing
 from laconic.forms import Codebook, Dense, Form, Grid, Masked
 
@@ -27,7 +27,13 @@ CUTS = (
     Factored("fc", "tucker", (3, 4)),
 )
 NOTES = Notes(
-    Preprocessing((3, 8, 8), 1 / 255, (0.1, 0.2, 1 / 3), (0.5, 0.25, 1e-3)), ("cat", "Hündin", "犬"), (("conv1", "bn1"),), "none: why", CUTS
+    Preprocessing((3, 8, 8), 1 / 255, (0.1, 0.2, 1 / 3), (0.5, 0.25, 1e-3)),
+    ("cat", "Hündin", "犬"),
+    (("conv1", "bn1"),),
+    "none: why",
+    CUTS,
+    (Merged((3, 8, 8), "float32", (("query", "key", "value"), ("a.up", "a.gate"))),),
+    Rounded((3, 8, 8), "float32", ("x", "relu_1", "Hündin")),
 )
 
 

@@ -139,13 +139,15 @@ def test_everything_comes_back(everything: Artifact, assert_same_form: Callable[
     assert (back.graph, back.notes, back.named) == (everything.graph, everything.notes, True)
 
 
-def test_weights_only_keeps_values_order_and_folds(everything: Artifact, assert_same_form: Callable[[Form, Form], None]) -> None:
+def test_weights_only_keeps_values_order_and_structure(everything: Artifact, assert_same_form: Callable[[Form, Form], None]) -> None:
     content = pack(everything, weights_only=True)
     back = unpack(content)
     assert list(back.tensors) == [str(place) for place in range(len(everything.tensors))]
     for form, other in zip(everything.tensors.values(), back.tensors.values(), strict=True):
         assert_same_form(form, other)
-    assert (back.graph, back.notes, back.named) == (None, Notes(folds=everything.notes.folds, cuts=everything.notes.cuts), False)
+    known = everything.notes
+    structure = Notes(folds=known.folds, cuts=known.cuts, merged=known.merged, rounded=known.rounded)
+    assert (back.graph, back.notes, back.named) == (None, structure, False)
     assert b"codebook" not in content
     assert pack(back) == content
 

@@ -44,7 +44,10 @@ def test_weights_only(everything: Artifact, second_reader: ModuleType) -> None:
     narrowed = {"shape": [3, 8, 8], "dtype": "float32", "channels": {"Hündin.weight": "20", "conv1.weight": f"{1 + 4 + (1 << 70):x}"}}
     shortened = {"shape": [3, 8, 8], "dtype": "int64", "branches": ["layer1.0.conv2"]}
     factored = {"layer": "fc", "kind": "tucker", "ranks": [3, 4]}
-    assert second_reader.read(content).notes == {"folds": [["conv1", "bn1"]], "cuts": [narrowed, shortened, factored]}
+    merged = {"shape": [3, 8, 8], "dtype": "float32", "layers": [["query", "key", "value"], ["a.up", "a.gate"]]}
+    rounded = {"shape": [3, 8, 8], "dtype": "float32", "values": ["x", "relu_1", "Hündin"]}
+    structure = {"folds": [["conv1", "bn1"]], "cuts": [narrowed, shortened, factored], "merged": [merged], "rounded": rounded}
+    assert second_reader.read(content).notes == structure
 
 
 def integers() -> dict[str, np.ndarray]:

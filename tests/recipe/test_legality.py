@@ -13,6 +13,10 @@ from laconic.methods.distill import Distill
 from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
+from laconic.methods.fuse import Fuse
+from laconic.methods.half import Half
+from laconic.methods.int4 import Int4
+from laconic.methods.int8 import Int8
 from laconic.methods.prune import Prune
 from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
@@ -39,7 +43,12 @@ EVERY: dict[str, Step] = {
     "distill": Distill(epochs=1, batch=32),
     "quantize": Quantize(bits=6.0, samples=32),
     "squeeze": Squeeze(epochs=1, batch=32, bits=16.0),
+    "int8": Int8(samples=32),
+    "int4": Int4(),
+    "half": Half(),
+    "fuse": Fuse(measured=False),
 }
+PRUNED, SHARED = ("prune", "prune gradually", "prune some"), ("share", "share some")
 REFUSED = {
     ("share", "share"),
     ("share", "share some"),
@@ -75,7 +84,15 @@ REFUSED = {
     ("squeeze", "share"),
     ("squeeze", "share some"),
     ("squeeze", "fold"),
+    *itertools.product(SHARED, ("int8", "half", "fuse")),
+    *itertools.product(("quantize", "squeeze"), ("half", "fuse")),
+    *itertools.product(("int8", "int4"), (*PRUNED, *SHARED, "half")),
+    *itertools.product(("int4",), ("fold", "fuse", "prune channels", "factorize")),
 }
+RESTS = {
+    *itertools.product(("int8",), ("prune channels", "prune blocks", "factorize", "fold", "fuse", "int8")),
+    *itertools.product(("fuse",), ("prune channels", "prune blocks", "factorize", "fold")),
+}  # on the network's structure as the first left it
 GONE = {("prune blocks", "prune blocks"), ("prune blocks", "share some"), ("prune blocks", "factorize")}  # the model has one block
 LEFT = {
     "prune": "masked",
@@ -85,7 +102,10 @@ LEFT = {
     "share some": "codebook",
     "quantize": "grid",
     "squeeze": "grid",
+    "int8": "grid",
+    "int4": "grid",
 }
+ONLY = {"int4": ["fc.weight"]}  # weights that a step works on for what they are, not for what they are called
 
 
 def carry_out(steps: list[Step], model: nn.Module, data: Data) -> Network:
@@ -109,6 +129,11 @@ def test_every_pair_runs_or_is_refused_at_once(pair: tuple[str, str], model: nn.
         assert caught.value.where == f"step 2: {steps[1]}"
         assert "before step 1" in caught.value.hint
         return
+    if pair in RESTS:
+        for known in (names, None):
+            with pytest.raises(RecipeError, match=f"{steps[1].word()} changes the network's structure, on which {steps[0].word()} rests"):
+                check_order(steps, known)
+        return
     check_order(steps, names)
     check_order(steps)
     if pair in GONE:
@@ -129,9 +154,26 @@ def test_what_a_step_makes_of_each_form_is_what_it_says(word: str, model: nn.Mod
     for kind in step.takes().keys() & makers.keys():
         before = carry_out(makers[kind], model, data)
         after = carry_out([*makers[kind], step], model, data)
-        for name in step.touches(list(weights(after.module))):
+        for name in ONLY.get(word, step.touches(list(weights(after.module)))):
             assert before.kind(name) == kind
             assert after.kind(name) == step.takes()[kind]
+
+
+@pytest.mark.parametrize("between", [[], [Finetune()], [Quantize(bits=4.0), Distill()]], ids=["at once", "later", "much later"])
+@pytest.mark.parametrize("second", [Fold(), PruneChannels(ratio=0.3), PruneBlocks(blocks=1), Factorize(macs=0.5), Fuse()], ids=str)
+def test_what_values_are_rounded_in_is_not_changed_any_more(second: Step, between: list[Step]) -> None:
+    with pytest.raises(RecipeError, match=f"{second.word()} changes the network's structure, on which int8 rests") as caught:
+        check_order([second, Int8(), *between, second], ["a"])
+    assert caught.value.where == f"step {3 + len(between)}: {second}"
+    assert caught.value.hint == f"put {second.word()} before int8"
+    check_order([second, *between[:1], Int8()], ["a"])
+
+
+def test_values_are_rounded_once() -> None:
+    with pytest.raises(RecipeError, match="int8 changes the network's structure, on which int8 rests") as caught:
+        check_order([Int8(bits=8), Finetune(), Int8(bits=4)])
+    assert caught.value.where == "step 3: int8: {bits: 4}"
+    assert caught.value.hint == "say int8 once"
 
 
 def test_without_names_only_what_is_wrong_for_every_model_is_refused() -> None:

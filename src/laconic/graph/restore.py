@@ -52,6 +52,9 @@ def _whole(model: nn.Module, state: dict[str, np.ndarray], cuts: list[Smaller]) 
     for cut in reversed(cuts):
         state = cut.restored(state)
     own = {name: to_numpy(value) for name, value in model.state_dict().items()}
+    strange = min(state.keys() - own.keys(), default=None)
+    if strange is not None:
+        raise ModelError(f"{strange!r} is in the file only", hint=OTHER_CLASS)
     tied = {id(value): name for name, value in reversed(model.state_dict(keep_vars=True).items())}
     first = {name: tied[id(value)] for name, value in model.state_dict(keep_vars=True).items()}
     return {name: state.get(name, state.get(first[name], value)) for name, value in own.items()}

@@ -78,7 +78,7 @@ class Points:
         for node in self._module.graph.nodes:
             for value in self._around(node):
                 self._round(value)
-        self._names = _named(node for node in self._module.graph.nodes if self._source.get(node) is node)
+        self._names = _named(n for n in self._module.graph.nodes if n in self._source and self._source[n] is n)
         self.values: tuple[str, ...] = tuple(self._names.values())
 
     def layers(self) -> list[str]:

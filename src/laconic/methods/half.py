@@ -56,7 +56,8 @@ class Half(Step):
         return Plan(tuple(rows))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        return network.reformed({row["parameter"]: self._form(network, row["parameter"]) for row in plan.rows})
+        half = network.reformed({row["parameter"]: self._form(network, row["parameter"]) for row in plan.rows})
+        return Network(half.module, {name: form for name, form in half.forms.items() if form.kind != Dense.kind}, half.edits)
 
     def _form(self, network: Network, name: str) -> Form:
         values, form = to_numpy(self._rounded(network.module.get_parameter(name).detach())), network.form(name)

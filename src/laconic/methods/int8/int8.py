@@ -30,7 +30,7 @@ from laconic.methods.int8.learned import LearnedGrid, start_learning
 from laconic.methods.int8.ranges import criterion, ends, grid_between, seen
 from laconic.methods.step import ROUNDS, Context, Plan, Step, check_fields
 from laconic.nn.checks import home
-from laconic.nn.holding import Holder, hold_by
+from laconic.nn.holding import HOLDERS, Holder, hold_by
 from laconic.nn.rounded import Rounded
 from laconic.nn.weights import to_torch
 from laconic.train import Training, from_task
@@ -128,6 +128,8 @@ class Int8(Step):
         settled = Network(module, held, (*network.edits, edit)).reformed(self._weights(network, module, points.layers(), context))
         if self.correct:
             correct_biases(settled.module, network.module, points.layers(), context.calibration(self.samples))
+            moved = {f"{name}.bias" for name in points.layers()}  # off the grids that they may have been on
+            settled = Network(settled.module, {name: form for name, form in settled.forms.items() if name not in moved}, settled.edits)
         return settled if self.training is None else self._trained(network, settled, context, self.training)
 
     def _trained(self, network: Network, settled: Network, context: Context, training: Training) -> Network:
@@ -138,6 +140,8 @@ class Int8(Step):
             if isinstance(form, Grid) and runs_as_it_is(form):
                 holders[name] = LearnedGrid(*_start(form, network.form(name), self.bits), learn=self.learn == "lsq")
                 start.module.get_parameter(name).data.copy_(to_torch(network.array(name)))
+            else:
+                holders[name] = HOLDERS[form.kind](form)
         held = hold_by(start.module, holders)
         start_learning(held.module, inside=self.learn == "lsq")
         for tick in context.train(held.module, from_task(context.task.loss), training, "int8"):

@@ -1,0 +1,66 @@
+"""The law of int8: a session multiplies integers and computes what the network in torch rounds, on every architecture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from laconic.artifact import Artifact, pack, unpack
+from laconic.base.errors import LaconicError
+from laconic.base.imports import load_attribute
+from laconic.base.preprocessing import Preprocessing, tokens
+from laconic.datasets.data import Data, Split
+from laconic.graph.export import export
+from laconic.graph.persist import preserve, revive
+from laconic.graph.replay import noted
+from laconic.methods.int8 import Int8
+from laconic.runtime import Session
+
+PATH = Path(__file__).parents[2] / "graph" / "channels" / "architectures.py"
+ARCHITECTURES = load_attribute(f"{PATH}:ARCHITECTURES", error=LaconicError)
+QUICK = ("densely joined", "inverted residual", "one dimension", "mixer")
+CASES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES]
+
+
+def random(model: nn.Module) -> nn.Module:
+    """The model with statistics and scales that are not those of the start, in evaluation mode."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                drawn = (
+                    torch.rand(value.shape, generator=generator) + 0.5 if "var" in name else torch.randn(value.shape, generator=generator)
+                )
+                value.copy_(drawn if "var" in name else 0.3 * drawn)
+    return model.eval()
+
+
+def data_of(shape: tuple[int, ...], dtype: str) -> Data:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(32, *shape)).astype(np.float32) if dtype == "float32" else rng.integers(0, 9, (32, *shape))
+    split = Split(inputs, np.arange(32) % 4)
+    return Data("drawn", split, split, split, Preprocessing(shape, 1.0) if dtype == "float32" else tokens(*shape))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_session_computes_what_the_rounded_network_does_and_a_run_can_go_on(name: str) -> None:
+    architecture: Any = ARCHITECTURES[name]
+    torch.manual_seed(0)
+    model, data = random(architecture.build()), data_of(architecture.sample, architecture.dtype)
+    network = Int8(samples=32)(model, data)
+    assert any(form.kind == "grid" for form in network.forms.values())
+    x = torch.from_numpy(data.test.inputs[:8])
+    with torch.no_grad():
+        expected, before = network.module.eval()(x).numpy(), model(x).numpy()
+        again = revive(preserve(network), model)
+        np.testing.assert_array_equal(again.module.eval()(x).numpy(), expected)
+    file = pack(Artifact(network.tensors(), export(network.module, architecture.sample, architecture.dtype), noted(network.edits)))
+    assert np.abs(Session(unpack(file))(x.numpy()) - expected).max() < 0.05 * before.std()
+    assert np.square(expected - before).mean() < 0.01 * before.var()
+
+
+def test_the_quick_ones_are_there() -> None:
+    assert set(QUICK) < set(ARCHITECTURES)
