@@ -14,6 +14,10 @@ from laconic.methods.distill import Distill
 from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
+from laconic.methods.fuse import Fuse
+from laconic.methods.half import Half
+from laconic.methods.int4 import Int4
+from laconic.methods.int8 import Int8
 from laconic.methods.prune import Prune
 from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
@@ -49,6 +53,7 @@ PRUNES = st.one_of(
     st.builds(Prune, quality=tables(st.floats(0, 5))),
     st.builds(Prune, pattern=st.sampled_from(["2:4", "1:8"])),
     st.builds(Prune, sparsity=SHARES, pattern=st.just("4x1")),
+    st.builds(Prune, sparsity=SHARES, compensate=st.just(True), samples=st.integers(1, 10**6)),
     st.builds(
         Prune,
         sparsity=SHARES,
@@ -96,6 +101,18 @@ SQUEEZINGS = st.one_of(
     st.builds(Squeeze, **TRAINING, bytes=st.integers(1, 10**12), weight=st.floats(0, 9), temperature=st.floats(0.1, 50)),
     st.builds(Squeeze, bits=st.floats(0, 32, exclude_min=True), ramp=st.floats(0, 1, exclude_min=True)),
 )
+INTEGERS = st.one_of(
+    st.builds(
+        Int8,
+        bits=st.integers(2, 8),
+        calibration=st.sampled_from(["mse", "minmax", "percentile", "entropy"]),
+        percentile=st.floats(50, 100),
+        rounding=st.sampled_from(["nearest", "adaptive"]),
+        equalize=st.booleans(),
+        correct=st.booleans(),
+    ),
+    st.builds(Int8, training=st.builds(Training, **TRAINING), learn=st.sampled_from(["lsq", "pact"]), samples=st.integers(1, 10**6)),
+)
 BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Prune: PRUNES,
     PruneChannels: CHANNEL_PRUNINGS,
@@ -107,6 +124,10 @@ BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Fold: st.just(Fold()),
     Quantize: QUANTIZATIONS,
     Squeeze: SQUEEZINGS,
+    Int8: INTEGERS,
+    Int4: st.builds(Int4, group=st.sampled_from([16, 32, 64, 128, 256])),
+    Half: st.builds(Half, format=st.sampled_from(["bf16", "fp16"])),
+    Fuse: st.builds(Fuse, measured=st.booleans()),
 }
 ANY = st.one_of(*BY_CLASS.values())
 

@@ -30,6 +30,9 @@ GRIDS = Recipe(
 
 
 SMALLER = Recipe((laconic.Factorize(params=0.9), laconic.PruneChannels(macs=0.8), laconic.PruneBlocks(blocks=1, samples=32)))
+INTEGERS = Recipe(
+    (laconic.Fuse(measured=False), laconic.Half(), laconic.Int4(), laconic.Int8(samples=32, training=laconic.Training(batch=32)))
+)
 
 
 def poisoned(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -45,6 +48,7 @@ VERBS: dict[str, Callable[[nn.Module, Data], object]] = {
     "compress": lambda model, data: laconic.compress(model, data, FULL),
     "compress onto grids": lambda model, data: laconic.compress(model, data, GRIDS),
     "compress in structure": lambda model, data: laconic.compress(model, data, SMALLER),
+    "compress to integers": lambda model, data: laconic.compress(model, data, INTEGERS),
     "a compress that fails": fail_in_training,
     "check": lambda model, data: check(model, data, FULL),
     "export": lambda model, data: export(model, data.preprocessing.shape),
@@ -55,7 +59,7 @@ VERBS: dict[str, Callable[[nn.Module, Data], object]] = {
 
 
 def test_the_recipes_of_this_test_have_every_step() -> None:
-    assert {type(step) for step in FULL.steps + GRIDS.steps + SMALLER.steps} == set(STEPS.values())
+    assert {type(step) for recipe in (FULL, GRIDS, SMALLER, INTEGERS) for step in recipe.steps} == set(STEPS.values())
     assert all(issubclass(step, Step) for step in STEPS.values())
 
 
