@@ -74,6 +74,7 @@ def test_an_activation_is_rounded_with_its_layer_and_the_output_never() -> None:
 def test_an_activation_that_is_not_the_only_reader_is_apart() -> None:
     points = wired(lambda m, x: m.b(F.relu(y := m.a(x))) + m.c(y))
     assert points.values == ("x", "a", "relu", "b", "c")
+    assert wired(lambda m, x: m.b(F.relu(y := m.a(x))) * y.sigmoid()).values == ("x", "a", "relu", "b")
 
 
 def test_an_activation_that_no_engine_does_with_the_layer_is_apart() -> None:
@@ -93,6 +94,7 @@ def test_a_sum_with_anything_else_is_not() -> None:
 def test_a_concatenation_of_convolutions_is_rounded_with_all_of_its_operands() -> None:
     points = wired(lambda m, x: m.d(torch.cat([F.relu(m.a(x)), m.b(F.relu(m.a(x)))], 1)), d=conv(8))
     assert points.values == ("x", "relu", "relu_1", "b", "cat")
+    assert wired(lambda m, x: torch.cat([m.a(x), m.b(m.a(x))], 1).softmax(1)).values == ("x", "a", "a_1", "b", "cat")
     assert wired(lambda m, x: torch.cat([m.a(x), x], 1).softmax(1)).values == ("x", "a")
 
 

@@ -6,11 +6,12 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
+MOST = 16  # words in a hint
 _WRAPPERS = ("module.", "_orig_mod.")  # nn.DataParallel and DistributedDataParallel; torch.compile
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known words, or all of them (at most twelve) where none is near.
+    """A hint that names the nearest known words, or all of them (at most sixteen) where none is near.
 
     >>> did_you_mean("resnet21", ["lenet5", "resnet20"])
     'did you mean resnet20?'
@@ -21,7 +22,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word.lower(), words, n=2, cutoff=0.7)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"known: {', '.join(words[:12])}" + (f" … ({len(words)} in all)" if len(words) > 12 else "")
+    return f"known: {', '.join(words[:MOST])}" + (f" … ({len(words)} in all)" if len(words) > MOST else "")
 
 
 def unwrapped(state: Mapping[str, Value]) -> dict[str, Value]:

@@ -213,6 +213,14 @@ def test_the_model_that_came_stays_as_it_is(digest: Any) -> None:
     assert digest(model) == before
 
 
+def test_layers_of_very_unlike_ranges_meet_between_them() -> None:
+    model = uneven(CHAINS["ReLU"][0])
+    with torch.no_grad():
+        model.get_parameter("0.weight").mul_(1e15)
+        model.get_parameter("2.weight").mul_(1e-25)
+    assert apart(same(model), "0", "2") < 1.01
+
+
 @pytest.mark.parametrize("faint", [0.0, 1e-42, 1e-20])
 @pytest.mark.parametrize("layer", ["0", "2"])
 def test_channels_that_died_are_left_alone(faint: float, layer: str) -> None:

@@ -247,7 +247,25 @@ def test_fields_do_what_they_say(small: nn.Module, data: Data) -> None:
     assert torch.equal(inside.module.get_parameter("7.bias"), small.get_parameter("7.bias"))
     apart = [np.abs(integers(inside.forms[name]) - integers(form)).max() for name, form in minmax.forms.items()]
     assert max(apart) == 1
-    assert not torch.equal(STEP(small, data).module.get_parameter("7.bias"), small.get_parameter("7.bias"))
+    plain, equal = (Int8(samples=SAMPLES, equalize=equalize)(small, data) for equalize in (False, True))
+    assert not torch.equal(plain.module.get_parameter("7.bias"), small.get_parameter("7.bias"))
+    assert not np.array_equal(plain.forms["2.weight"].table, equal.forms["2.weight"].table)
+
+
+class Told(Exception):  # noqa: N818  it ends the step, and is no error
+    pass
+
+
+def test_adaptive_rounding_is_told_what_the_network_was(small: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spy(model: nn.Module, original: nn.Module, steps: dict[str, np.ndarray], most: int, *rest: Any) -> dict[str, Grid]:
+        assert any(isinstance(part, Rounded) for part in model.modules())
+        np.testing.assert_allclose(outputs(original, inputs_of(data)), outputs(small, inputs_of(data)), atol=1e-4)
+        assert (list(steps), most, rest[0].shape, rest[1]) == (["0", "2", "7"], 7, (5, 1, 8, 8), 123)
+        raise Told
+
+    monkeypatch.setattr("laconic.methods.int8.int8.round_adaptively", spy)
+    with pytest.raises(Told):
+        Int8(bits=4, samples=5, rounding="adaptive", iterations=123)(small, data)
 
 
 def test_its_means_are_those_of_the_network_before(small: nn.Module, data: Data) -> None:

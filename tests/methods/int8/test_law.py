@@ -21,7 +21,7 @@ from laconic.runtime import Session
 
 PATH = Path(__file__).parents[2] / "graph" / "channels" / "architectures.py"
 ARCHITECTURES = load_attribute(f"{PATH}:ARCHITECTURES", error=LaconicError)
-QUICK = ("densely joined", "inverted residual", "one dimension", "mixer")
+QUICK = ("densely joined", "inverted residual", "mixer")
 CASES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES]
 
 

@@ -120,15 +120,39 @@ def test_least_squared_error_is_that_of_no_other_range(low: float) -> None:
     assert least < 0.9 * squared_error(found, low, 9.0)
 
 
-def with_outlier() -> Histogram:
+def test_the_first_end_is_chosen_again_after_the_second() -> None:
+    """A far end at which nearly nothing is makes steps coarse: until it is gone, the other would be clipped too much."""
+    counts = histogram(lambda x: 1e6 * np.exp(-np.abs(x) / 0.05) * (np.abs(x) < 1), -40.0, 1.0, 8 * BINS).counts
+    counts[0] = 1e-3
+    found = Histogram(counts, -40.0, 1.0)
+    low, high = mse(found)
+    least = min(squared_error(found, low, share) for share in np.linspace(1, 0.1, 91))
+    assert squared_error(found, low, high) <= 1.001 * least
+
+
+def with_outlier(share: float = 1e-7) -> Histogram:
+    """Of so much mass, ten times as far out as all else."""
     counts = 1e6 * np.exp(-np.arange(BINS) / 20)
     counts[400:] = 0
-    counts[-1] = 1
+    counts[-1] = share * counts.sum()
     return Histogram(counts, 0.0, 10.0)
 
 
-def test_entropy_cuts_a_far_outlier_off() -> None:
+def mirrored(found: Histogram) -> Histogram:
+    return Histogram(found.counts[::-1].copy(), -found.high, -found.low)
+
+
+def test_entropy_cuts_a_far_outlier_off_and_not_what_is_too_much_for_one() -> None:
     assert entropy(with_outlier())[1] < 2.0
+    assert entropy(mirrored(with_outlier()))[0] > -2.0
+    assert entropy(with_outlier(0.2))[1] == 10.0
+    assert entropy(mirrored(with_outlier(0.2)))[0] == -10.0
+
+
+def test_entropy_has_a_price_for_what_it_cuts_off() -> None:
+    tail = histogram(lambda x: np.exp(-3 * x), 0.0, 1.0)
+    assert entropy(tail)[1] > 0.6
+    assert entropy(mirrored(tail))[0] < -0.6
 
 
 def test_entropy_leaves_what_is_uniform() -> None:
