@@ -13,4 +13,6 @@ def test_case_is_no_matter():
 
 
 def test_a_long_list_is_cut():
-    assert did_you_mean("?", map(str, range(10, 40))) == "known: 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21 … (30 in all)"
+    assert (
+        did_you_mean("?", map(str, range(10, 40))) == "known: 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25 … (30 in all)"
+    )
