@@ -1,30 +1,21 @@
 """Which values are rounded, and that nothing else about the network changes."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from laconic.base.errors import ModelError
+from laconic.base.errors import LaconicError, ModelError
+from laconic.base.imports import load_attribute
 from laconic.graph.rounding import Points
 from laconic.nn.rounded import Rounded
 
 IMAGE = (3, 8, 8)
-
-
-class Wired(nn.Module):
-    """Layers and a function of them."""
-
-    def __init__(self, wiring: Callable[["Wired", Tensor], Tensor], **layers: nn.Module) -> None:
-        super().__init__()
-        self.wiring = wiring
-        for name, layer in layers.items():
-            self.add_module(name, layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.wiring(self, x)
+ARCHITECTURES = Path(__file__).parent / "channels" / "architectures.py"
+Wired = load_attribute(f"{ARCHITECTURES}:Wired", error=LaconicError)
 
 
 def conv(inputs: int = 4, outputs: int = 4) -> nn.Conv2d:
@@ -236,3 +227,9 @@ def test_many_sums_whose_operands_meet_again_do_not_take_forever() -> None:
 
     points = wired(ladder)
     assert len(points.values) == 1 + 1 + 2 * 40
+
+
+@pytest.mark.parametrize(("value", "shared"), [(0.0, True), (9.0, False)])
+def test_padding_shares_the_grid_of_what_it_pads_unless_it_brings_numbers_of_its_own(value: float, shared: bool) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.ConstantPad2d(1, value), nn.Conv2d(2, 2, 3), nn.Flatten())
+    assert len(Points(model, (1, 8, 8)).values) == (2 if shared else 3)

@@ -12,7 +12,7 @@ from laconic.base.errors import GraphError
 from laconic.forms import Masked
 from laconic.graph.export import export
 from laconic.runtime import Session, load, partition
-from laconic.runtime.engines import Choice
+from laconic.runtime.engines import Choice, open_graph
 
 SAMPLE = (3, 8, 8)
 
@@ -93,13 +93,14 @@ def test_who_is_faster_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.zeros(1)
 
     monkeypatch.setattr(partition.Layer, "__call__", slow)
-    monkeypatch.setattr(partition, "_engine", lambda *_: lambda _: now.__setitem__(0, now[0] + 1.0))
     node = partition.onnx.helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)
     layer = partition.Layer(node, partition.Rows.of(np.ones((2, 3), np.float32)), np.zeros(2, np.float32))
-    shapes = {"x": partition.onnx.helper.make_tensor_value_info("x", 1, ["n", 3])}
-    assert not partition._is_faster(layer, shapes, {}, 1)
+    ends = [partition.onnx.helper.make_tensor_value_info(name, 1, ["n", side]) for name, side in (("x", 3), ("y", 2))]
+    whole = partition.Whole(partition.onnx.helper.make_model(partition.onnx.helper.make_graph([node], "g", ends[:1], ends[1:])), 1)
+    monkeypatch.setattr(whole, "engine", lambda *_: lambda _: now.__setitem__(0, now[0] + 1.0))
+    assert not partition._is_faster(layer, whole)
     cost["rows"] = 0.5
-    assert partition._is_faster(layer, shapes, {}, 1)
+    assert partition._is_faster(layer, whole)
 
 
 def test_a_file_is_loaded_with_it(tmp_path: Path) -> None:
@@ -107,3 +108,17 @@ def test_a_file_is_loaded_with_it(tmp_path: Path) -> None:
     x = np.random.default_rng(0).standard_normal((2, *SAMPLE)).astype(np.float32)
     whole = load(tmp_path / "f.lac")(x)
     np.testing.assert_allclose(load(tmp_path / "f.lac", engine="laconic")(x), whole, atol=1e-4 * np.abs(whole).max())
+
+
+def test_operators_mean_what_they_mean_in_the_graphs_own_version() -> None:
+    """Until opset 13, Softmax flattened all axes from its own on."""
+    rng = np.random.default_rng(0)
+    weight = (rng.standard_normal((128, 128)) * (rng.random((128, 128)) < 0.1)).astype(np.float32)
+    body = "{ z = Gemm<transB=1>(x, w) s = Constant<value_ints=[-1,2,64]>() r = Reshape(z, s) y = Softmax<axis=1>(r) }"
+    text = f'<ir_version: 7, opset_import: ["" : 12]> g (float[n, 128] x, float[128, 128] w) => (float[n, 2, 64] y) {body}'
+    model = partition.onnx.parser.parse_model(text)
+    model.graph.initializer.append(partition.onnx.numpy_helper.from_array(weight, "w"))
+    del model.graph.input[1]
+    x = rng.standard_normal((3, 128)).astype(np.float32)
+    whole, pieces = (open_graph(model.SerializeToString(), 1, Choice(engine)) for engine in ("onnxruntime", "laconic"))
+    np.testing.assert_allclose(pieces(x), whole(x), atol=1e-6)

@@ -4,6 +4,7 @@ import numpy as np
 
 from laconic.forms.form import Form, Grid, narrow
 
+GROUPS = (16, 32, 64, 128, 256)  # weights with a step of their own, as kernels for 4 bits know them
 SHARES = np.linspace(1, 0.5, 26)  # of the largest weight that are tried as the end of the grid
 
 

@@ -102,6 +102,16 @@ def fold(network: Network, pairs: list[Folded]) -> Network:
     return Network(module, forms, (*network.edits, *pairs))
 
 
+def fold_free(network: Network, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> Network:
+    """A network with every normalisation folded away that can be, but those behind weights that are shared or on a grid.
+
+    Raises:
+        ExportError: the model cannot be traced.
+    """
+    pairs = foldable(network.module, sample_shape, dtype)
+    return fold(network, [pair for pair in pairs if network.kind(f"{pair.layer}.weight") in (Dense.kind, Masked.kind)])
+
+
 def _parts(model: nn.Module, pair: Folded) -> tuple[Layer, Norm]:
     layer, norm = model.get_submodule(pair.layer), model.get_submodule(pair.norm)
     if not isinstance(layer, Layer) or not isinstance(norm, Norm) or not _is_norm(norm):

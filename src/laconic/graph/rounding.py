@@ -17,7 +17,7 @@ from laconic.base.edits import ROUNDED
 from laconic.base.errors import ModelError
 from laconic.graph.layered import layered
 from laconic.graph.trace import FLOAT
-from laconic.graph.values import operator
+from laconic.graph.values import arguments, operator
 from laconic.nn.rounded import Rounded
 
 CONVOLUTIONS = {"conv1d", "conv2d", "Conv1d", "Conv2d"}
@@ -131,7 +131,7 @@ class Points:
 
     def _moved(self, node: fx.Node) -> fx.Node | None:
         """What a node moves, where it does nothing else; one of several results of an operator is a value of its own."""
-        before = node.args[0] if self._kind(node) in MOVES else None
+        before = node.args[0] if self._kind(node) in MOVES and not _fills(node) else None
         return before if isinstance(before, fx.Node) and (self._kind(before) in MOVES or not self._is_list(before)) else None
 
     def _between_convolutions(self, node: fx.Node) -> bool:
@@ -168,6 +168,11 @@ class Points:
         if node.op == "call_module":
             return type(self._module.get_submodule(str(node.target))).__name__
         return operator(node) if node.op == "call_function" else node.op
+
+
+def _fills(node: fx.Node) -> bool:
+    """Whether a padding brings numbers of its own, which need not be on any grid: zero is on all of them."""
+    return node.op == "call_function" and operator(node) in ("pad", "constant_pad_nd") and bool(arguments(node).get("value"))
 
 
 def _named(nodes: Iterable[fx.Node]) -> dict[fx.Node, str]:

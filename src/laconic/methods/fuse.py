@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from laconic.base.edits import Merged
-from laconic.graph.fold import fold, foldable
+from laconic.graph.fold import fold_free
 from laconic.graph.merge import mergeable, merged
 from laconic.graph.network import Network
 from laconic.methods.step import MERGES, Context, Plan, Step
@@ -56,5 +56,4 @@ class Fuse(Step):
         return merged(network, Merged(stage.shape, stage.dtype, groups)) if groups else network
 
     def _folded(self, network: Network, context: Context) -> Network:
-        stage = context.data.preprocessing
-        return fold(network, foldable(network.module, stage.shape, stage.dtype))
+        return fold_free(network, context.data.preprocessing.shape, context.data.preprocessing.dtype)

@@ -14,13 +14,12 @@ from torch import nn
 
 from laconic.base.errors import ModelError
 from laconic.forms import Grid, Masked
-from laconic.forms.rows import nearest, row_steps
+from laconic.forms.rows import GROUPS, levels, nearest, row_steps
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Plan, Step, check_fields
 from laconic.nn import weights
 
-GROUPS = (256, 128, 64, 32, 16)  # that kernels know
-MOST = 7
+MOST = levels(4)
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Int4(Step):
     group: int = 32
 
     def __post_init__(self) -> None:
-        check_fields(self, ("group", self.group in GROUPS, f"one of {', '.join(map(str, sorted(GROUPS)))}"))
+        check_fields(self, ("group", self.group in GROUPS, f"one of {', '.join(map(str, GROUPS))}"))
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "grid", "masked": "grid", "grid": "grid", "codebook": "codebook"}
@@ -63,7 +62,7 @@ class Int4(Step):
         known = weights(network.module)
         linear = {f"{path}.weight": layer for path, layer in network.module.named_modules() if isinstance(layer, nn.Linear)}
         fitting = {
-            name: next((group for group in GROUPS if group <= self.group and layer.in_features % group == 0), 0)
+            name: next((group for group in reversed(GROUPS) if group <= self.group and layer.in_features % group == 0), 0)
             for name, layer in linear.items()
             if name in known and network.kind(name) in ("dense", Masked.kind)
         }

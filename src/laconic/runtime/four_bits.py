@@ -10,11 +10,12 @@ import numpy as np
 import onnx
 
 from laconic.forms import Form, Grid
+from laconic.forms.rows import GROUPS, levels
+from laconic.runtime.nodes import is_linear
 
 DOMAIN = "com.microsoft"
-GROUPS = (16, 32, 64, 128, 256)
 LEAST = 1 << 18  # weights of a layer
-MOST, ZERO = 7, 8  # integers go from −7 to 7; the kernel counts from 0, with its zero at 8
+ZERO = 8  # the kernel counts from 0, with its zero here
 
 
 def with_four_bits(model: onnx.ModelProto, tensors: Mapping[str, Form]) -> None:
@@ -23,9 +24,10 @@ def with_four_bits(model: onnx.ModelProto, tensors: Mapping[str, Form]) -> None:
     taken = {*constants, *(name for node in model.graph.node for name in (*node.input, *node.output))}
     changed = False
     for node in model.graph.node:
-        if node.op_type == "Gemm" and _is_linear(node) and _fits(tensors.get(node.input[1])) and node.input[1] in constants:
+        form = tensors.get(node.input[1]) if is_linear(node) and node.input[1] in constants else None
+        if form is not None and _fits(form) and _fits_bias(node, tensors, form.shape[0]):
             changed = True
-            _replace(node, tensors[node.input[1]], model.graph, taken)
+            _replace(node, form, model.graph, taken)
     if not changed:
         return
     model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
@@ -65,17 +67,16 @@ def _replace(node: onnx.NodeProto, form: Form, graph: onnx.GraphProto, taken: se
     node.CopyFrom(made)
 
 
-def _fits(form: Form | None) -> bool:
+def _fits_bias(node: onnx.NodeProto, tensors: Mapping[str, Form], outputs: int) -> bool:
+    """Whether there is no bias, or one number for each output: the kernel spreads none out."""
+    bias = node.input[2] if len(node.input) > 2 else ""
+    return not bias or (bias in tensors and tensors[bias].shape == (outputs,))
+
+
+def _fits(form: Form) -> bool:
     """Whether a weight is on a grid of 4 bits in groups that the kernel knows, and large."""
     if not isinstance(form, Grid) or len(form.shape) != 2 or form.size < LEAST or form.dtype != np.float32:
         return False
     assert form.integers is not None
     grouped = form.size // len(form.table) in GROUPS and form.shape[1] % (form.size // len(form.table)) == 0
-    return grouped and int(np.abs(form.integers.astype(np.int64)).max()) <= MOST
-
-
-def _is_linear(node: onnx.NodeProto) -> bool:
-    """x Wᵀ + b, and nothing else."""
-    said = {attribute.name: attribute for attribute in node.attribute}
-    plain = all(said[name].f == 1 for name in ("alpha", "beta") if name in said)
-    return plain and "transB" in said and said["transB"].i == 1 and not ("transA" in said and said["transA"].i)
+    return grouped and int(np.abs(form.integers.astype(np.int64)).max()) <= levels(4)

@@ -18,8 +18,10 @@ import numpy as np
 import onnx
 
 from laconic.forms import Form, Grid
+from laconic.forms.rows import levels
+from laconic.runtime.nodes import attributes, unscaled
 
-LARGEST, EXACT = 127, 64  # of a weight's integers: what int8 holds; what any processor multiplies without saturating
+EXACT = 64  # of a weight's integers: what any processor multiplies without saturating
 LAYERS = ("Conv", "Gemm", "MatMul")
 CPUINFO = Path("/proc/cpuinfo")
 LARGEST_BIAS = 1 << 30  # half of what the sum of all products has room for
@@ -71,7 +73,7 @@ class _Lowering:
         name, axis, transposed = found
         steps = self._steps(name, 0 if transposed else axis)
         bias = node.input[2] if len(node.input) > 2 else ""
-        if not bias or bias not in self._tensors or not _plain(node) or self._tensors[bias].shape != steps.shape:
+        if not bias or bias not in self._tensors or not unscaled(node) or self._tensors[bias].shape != steps.shape:
             node.input[1] = self._integers(name, steps, axis, transposed)
             return
         products = steps.astype(np.float64) * scale
@@ -111,12 +113,12 @@ class _Lowering:
         form = self._tensors.get(name)
         if not isinstance(form, Grid) or not form.size or form.dtype != np.float32 or name not in self._constants:
             return None
-        axis = 0 if node.op_type == "Conv" or (node.op_type == "Gemm" and _flag(node, "transB")) else 1
+        axis = 0 if node.op_type == "Conv" or (node.op_type == "Gemm" and _is_turned(node)) else 1
         if node.op_type == "MatMul" and len(form.shape) != 2:
             return None
         by_rows = axis == 0 or transposed or len(form.table) == 1
         assert form.integers is not None
-        fits = int(np.abs(form.integers.astype(np.int64)).max()) <= LARGEST and bool((form.table > 0).all())
+        fits = int(np.abs(form.integers.astype(np.int64)).max()) <= levels(8) and bool((form.table > 0).all())
         return (name, axis, transposed) if fits and by_rows and form.shape[0] % len(form.table) == 0 else None
 
     def _steps(self, name: str, axis: int) -> np.ndarray:
@@ -157,15 +159,12 @@ class _Lowering:
         return name
 
 
-def _flag(node: onnx.NodeProto, name: str) -> bool:
-    return any(attribute.name == name and attribute.i for attribute in node.attribute)
+def _is_turned(node: onnx.NodeProto) -> bool:
+    """Whether a Gemm's weight has its outputs first."""
+    said = attributes(node)
+    return "transB" in said and bool(said["transB"].i)
 
 
 def _turns(node: onnx.NodeProto) -> bool:
     """Whether a Transpose of a matrix makes columns of its rows."""
     return all(list(attribute.ints) == [1, 0] for attribute in node.attribute)
-
-
-def _plain(node: onnx.NodeProto) -> bool:
-    """Whether the bias is added as it is."""
-    return all(attribute.f == 1 for attribute in node.attribute if attribute.name in ("alpha", "beta"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-TILE = 64  # columns of a matrix that are summed up at a time, in registers
+TILE = 64  # columns of a matrix that are summed up at a time, in the nearest cache
 FEW = 4  # columns up to which they are multiplied one by one
 
 
@@ -79,21 +79,9 @@ def _times_matrix(values, columns, starts, matrix, out):  # type: ignore[no-unty
     for row in range(np.uint64(len(starts) - 1)):
         for left in range(0, width, TILE):
             count = min(TILE, width - left)
-            if count == TILE:
-                for k in range(TILE):
-                    sums[k] = 0
-                for place in range(starts[row], starts[row + np.uint64(1)]):
-                    value, line = values[place], matrix[columns[place], left : left + TILE]
-                    for k in range(TILE):
-                        sums[k] += value * line[k]
-                for k in range(TILE):
-                    out[row, left + k] = sums[k]
-            else:
+            sums[:count] = 0
+            for place in range(starts[row], starts[row + np.uint64(1)]):
+                value, line = values[place], matrix[columns[place], left : left + count]
                 for k in range(count):
-                    sums[k] = 0
-                for place in range(starts[row], starts[row + np.uint64(1)]):
-                    value, line = values[place], matrix[columns[place], left : left + count]
-                    for k in range(count):
-                        sums[k] += value * line[k]
-                for k in range(count):
-                    out[row, left + k] = sums[k]
+                    sums[k] += value * line[k]
+            out[row, left : left + count] = sums[:count]

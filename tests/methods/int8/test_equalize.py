@@ -1,6 +1,7 @@
 """Channels of like ranges compute what channels of unlike ranges did."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from laconic.base.errors import LaconicError
+from laconic.base.imports import load_attribute
 from laconic.forms import Grid, Masked
 from laconic.forms.rows import nearest, row_steps
 from laconic.graph.network import Network
@@ -16,19 +19,8 @@ from laconic.methods.int8.equalize import equalize
 from laconic.nn.weights import to_numpy
 
 IMAGE = (3, 8, 8)
-
-
-class Wired(nn.Module):
-    """Layers and a function of them."""
-
-    def __init__(self, wiring: Callable[["Wired", Tensor], Tensor], **layers: nn.Module) -> None:
-        super().__init__()
-        self.wiring = wiring
-        for name, layer in layers.items():
-            self.add_module(name, layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.wiring(self, x)
+ARCHITECTURES = Path(__file__).parents[2] / "graph" / "channels" / "architectures.py"
+Wired = load_attribute(f"{ARCHITECTURES}:Wired", error=LaconicError)
 
 
 def uneven(build: Callable[[], nn.Module]) -> nn.Module:

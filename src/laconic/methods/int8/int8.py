@@ -10,17 +10,18 @@ Batch normalisation is folded first where it can be. Weights that are on a grid 
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import nn
 
+from laconic.base.edits import ROUNDED
 from laconic.base.edits import Rounded as Edit
 from laconic.base.errors import ModelError
 from laconic.forms import Form, Grid, Masked
 from laconic.forms.rows import in_groups, levels, nearest, row_steps, runs_as_it_is
-from laconic.graph.fold import fold, foldable
+from laconic.graph.fold import fold_free
 from laconic.graph.network import Network
 from laconic.graph.rounding import Points
 from laconic.methods.int8.adaround import round_adaptively
@@ -121,7 +122,7 @@ class Int8(Step):
         edit = Edit(stage.shape, stage.dtype, tuple(row["value"] for row in plan.rows))
         module = points.rounded(edit.values)
         for row in plan.rows:
-            value = module.get_submodule(f"rounded.{row['value']}")
+            value = module.get_submodule(f"{ROUNDED}.{row['value']}")
             assert isinstance(value, Rounded)
             value.set(row["step"], row["zero point"])
         held = {name: form for name, form in network.forms.items() if name in dict(module.named_parameters(remove_duplicate=False))}
@@ -134,15 +135,15 @@ class Int8(Step):
 
     def _trained(self, network: Network, settled: Network, context: Context, training: Training) -> Network:
         """Trained on from the weights as they were, on grids that learn."""
-        start = Network(copy.deepcopy(settled.module))
+        start = copy.deepcopy(settled.module)
         holders: dict[str, Holder] = {}
         for name, form in settled.forms.items():
             if isinstance(form, Grid) and runs_as_it_is(form):
                 holders[name] = LearnedGrid(*_start(form, network.form(name), self.bits), learn=self.learn == "lsq")
-                start.module.get_parameter(name).data.copy_(to_torch(network.array(name)))
+                start.get_parameter(name).data.copy_(to_torch(network.array(name)))
             else:
                 holders[name] = HOLDERS[form.kind](form)
-        held = hold_by(start.module, holders)
+        held = hold_by(start, holders)
         start_learning(held.module, inside=self.learn == "lsq")
         for tick in context.train(held.module, from_task(context.task.loss), training, "int8"):
             context.progress("int8", tick.progress, f"loss {tick.loss:.3f}")
@@ -164,13 +165,8 @@ class Int8(Step):
     def _ready(self, network: Network, context: Context) -> Network:
         """Normalisations folded, and channels equalised."""
         stage = context.data.preprocessing
-        network = fold(network, self._foldable(network, context))
+        network = fold_free(network, stage.shape, stage.dtype)
         return equalize(network, stage.shape, stage.dtype) if self.equalize else network
-
-    def _foldable(self, network: Network, context: Context) -> list[Any]:
-        stage = context.data.preprocessing
-        pairs = foldable(network.module, stage.shape, stage.dtype)
-        return [pair for pair in pairs if network.kind(f"{pair.layer}.weight") in ("dense", "masked")]
 
     def _points(self, network: Network, context: Context) -> Points:
         return Points(network.module, context.data.preprocessing.shape, context.data.preprocessing.dtype)
