@@ -5,7 +5,7 @@ becomes an int8 constant behind a DequantizeLinear, and the bias an int32 one wh
 on all sides then, and multiply them (Jacob et al. 2018, §2.2). Products of u8 × s8 are what x86 is fast at.
 
 Processors without VNNI add two such products in 16 bits, which saturates where weights reach beyond ±64. There, such weights go to the
-engine as uint8 around 128: slower by a third, but right.
+engine as uint8 around 128: slower, but right.
 """
 
 import platform
