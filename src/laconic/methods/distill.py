@@ -19,8 +19,8 @@ from laconic.graph.network import Network
 from laconic.methods.step import KEEPS, Context, Plan, Step
 from laconic.nn import home
 from laconic.train import Training, as_runner
-from laconic.train.loop import BatchLoss
 from laconic.train.soft_targets import soft_targets
+from laconic.train.task import BatchLoss
 from laconic.zoo.checkpoint import load_weights
 from laconic.zoo.reference import build_model
 

@@ -28,9 +28,9 @@ from laconic.graph.network import Network
 from laconic.nn import check_model, hold, weights
 from laconic.nn.checks import at_home
 from laconic.profile.stopwatch import one_thread
-from laconic.train.loop import BatchLoss, Tick, loop
+from laconic.train.loop import Tick, loop
 from laconic.train.memory import FORGETFUL, Memory
-from laconic.train.task import Task, classification
+from laconic.train.task import BatchLoss, Task, classification
 from laconic.train.training import Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}

@@ -1,8 +1,8 @@
 """The training loop, what it minimises, and how its result is judged."""
 
 from laconic.train.evaluate import Judged, Runner, as_runner, evaluate, judge, scores
-from laconic.train.loop import BatchLoss, Tick, from_task, loop
-from laconic.train.task import Task, classification, next_token
+from laconic.train.loop import Tick, from_task, loop
+from laconic.train.task import BatchLoss, Task, classification, next_token
 from laconic.train.training import Training
 
 __all__ = [

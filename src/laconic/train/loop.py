@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +16,9 @@ from laconic.datasets.data import Split
 from laconic.nn.checks import at_home
 from laconic.train.course import Course
 from laconic.train.memory import FORGETFUL, Memory
-from laconic.train.task import Loss
+from laconic.train.precision import mixed
+from laconic.train.task import BatchLoss, Loss
 from laconic.train.training import Training
-
-BatchLoss = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ def loop(
     course.recall(memory)
     an_epoch = steps_an_epoch(len(split), training.batch)
     steps = training.epochs * an_epoch
+    loss = mixed(loss) if training.precision == "mixed" else loss
     model.train()
     while course.step < steps:
         epoch, first = divmod(course.step, an_epoch)

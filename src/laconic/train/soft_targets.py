@@ -3,6 +3,8 @@
 import torch
 from torch.nn import functional as F
 
+from laconic.train.precision import wide
+
 
 def soft_targets(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
     """τ² · KL(P_T^τ ‖ P_S^τ) of logits `(n, classes, …)`, averaged over all that is not a class, in nats.
@@ -10,5 +12,5 @@ def soft_targets(student: torch.Tensor, teacher: torch.Tensor, temperature: floa
     >>> float(soft_targets(torch.zeros(1, 2), torch.zeros(1, 2), 4.0))
     0.0
     """
-    said, wanted = (F.log_softmax(logits / temperature, 1) for logits in (student, teacher))
+    said, wanted = (F.log_softmax(wide(logits) / temperature, 1) for logits in (student, teacher))
     return temperature**2 * F.kl_div(said, wanted, reduction="none", log_target=True).sum(1).mean()

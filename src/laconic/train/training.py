@@ -25,6 +25,7 @@ class Training:
         warmup: share of the steps over which the rate climbs from zero.
         shift: random shift of each training image, in pixels either way.
         flip: mirror each training image left to right half of the time.
+        precision: "mixed" multiplies in bfloat16, which some processors are fast at; weights and losses stay as they are (Micikevicius et al. 2018; Kalamkar et al. 2019).
 
     >>> Training(epochs=2).rate(0, 10) > Training(epochs=2).rate(9, 10)
     True
@@ -41,6 +42,7 @@ class Training:
     warmup: float = 0.0
     shift: int = 0
     flip: bool = False
+    precision: Literal["full", "mixed"] = "full"
 
     def __post_init__(self) -> None:
         for name, holds, allowed in (
@@ -52,6 +54,7 @@ class Training:
             ("schedule", self.schedule in ("cosine", "constant"), "cosine or constant"),
             ("warmup", 0 <= self.warmup < 1, "a share from 0 to below 1"),
             ("shift", self.shift >= 0, "a whole number from 0"),
+            ("precision", self.precision in ("full", "mixed"), "full or mixed"),
         ):
             if not holds:
                 where = f"{type(self).__name__.lower()}, {name}"

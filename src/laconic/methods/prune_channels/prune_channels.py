@@ -31,7 +31,7 @@ from laconic.methods.prune_channels.masks import Masks
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
 from laconic.profile import count
 from laconic.train import Training
-from laconic.train.loop import BatchLoss
+from laconic.train.task import BatchLoss
 
 TRIALS = 7  # halvings where each takes a measurement
 TARGETS = ("ratio", "macs", "params", "latency")

@@ -33,8 +33,9 @@ from laconic.nn.checks import at_home
 from laconic.nn.holding import Held, hold_by
 from laconic.nn.weights import to_torch
 from laconic.train import Training
-from laconic.train.loop import BatchLoss, steps_an_epoch
+from laconic.train.loop import steps_an_epoch
 from laconic.train.soft_targets import soft_targets
+from laconic.train.task import BatchLoss
 
 COARSENESS = 0.6  # steps to start from, in standard deviations
 REFIT_EVERY, REFITS = 20, 50  # steps between two refits of the rate's table and of λ; at least so many in a whole training

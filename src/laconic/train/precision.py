@@ -1,0 +1,34 @@
+"""Mixed precision: products in bfloat16, everything that is summed or kept in the precision of the model."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from laconic.train.task import BatchLoss
+
+
+def mixed(loss: BatchLoss) -> BatchLoss:
+    """The same loss, multiplied in bfloat16 (Micikevicius et al. 2018, "Mixed Precision Training"; Kalamkar et al. 2019, for bfloat16).
+
+    The model's outputs are widened before the loss sees them: a bfloat16 has 8 bits, and what small losses are made of would be lost.
+    """
+
+    def narrow_loss(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        hook = model.register_forward_hook(_widened)
+        try:
+            with torch.autocast(inputs.device.type, torch.bfloat16):
+                return loss(model, inputs, targets)
+        finally:
+            hook.remove()
+
+    return narrow_loss
+
+
+def wide(values: torch.Tensor) -> torch.Tensor:
+    """In 32 bits at least."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _widened(model: nn.Module, inputs: Any, outputs: Any) -> Any:
+    return wide(outputs) if isinstance(outputs, torch.Tensor) else outputs
