@@ -20,13 +20,15 @@ def filled(text: str) -> str:
 
 
 def table(name: str, column: str | None = None, value: str | None = None) -> str:
-    """bench/results/NAME.csv in Markdown; with a column and a value, the lines that have it, without that column."""
+    """bench/results/NAME.csv in Markdown; with a column and a value, the lines that have it, without that column. A column without an entry is left out."""
     with (RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)
     if column is not None:
         place = head.index(column)
         rows = [row[:place] + row[place + 1 :] for row in rows if row[place] == value]
         head = head[:place] + head[place + 1 :]
+    told = [place for place in range(len(head)) if any(row[place] for row in rows)]
+    head, *rows = ([row[place] for place in told] for row in (head, *rows))
     align = ["---" if not _number(cell) else "---:" for cell in rows[0]]
     lines = [head, align, *([_cell(cell) for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -78,6 +78,19 @@ def test_a_share_of_the_time_is_measured(data: Data, deep: nn.Module) -> None:
     assert len(plan.rows) == 2
 
 
+def test_where_time_is_the_target_a_slow_branch_may_be_missed_more(data: Data, deep: nn.Module) -> None:
+    """The branch that is missed most takes nearly all the time."""
+    losses = {row["branch"]: row["loss without"] for row in PruneBlocks(blocks=3).plan(Network(deep), Context(data, deep)).rows}
+    slow = list(losses)[-1]
+
+    def clock(candidate: Network, before: Network, _: np.ndarray) -> float:
+        return 1.0 if f"{slow}.weight" in candidate.module.state_dict() else 0.001
+
+    context = Context(data, deep, clock=clock)
+    assert [row["branch"] for row in PruneBlocks(latency=0.5).plan(Network(deep), context).rows][-1] == slow
+    assert len(PruneBlocks(latency=0.5).plan(Network(deep), context).rows) <= 2
+
+
 def test_a_target_below_what_all_branches_take_is_refused(apply: Apply) -> None:
     with pytest.raises(BudgetError, match="without any of its 3 residual branches"):
         apply(PruneBlocks(macs=0.1), Network(Deep()))

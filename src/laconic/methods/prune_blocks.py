@@ -2,7 +2,8 @@
 
 A block y = x + f(x) without its branch is y = x (Veit et al. 2016, "Residual Networks Behave Like Ensembles of Relatively Shallow
 Networks", §4: most branches can go one at a time with little harm). Which goes next is measured, not derived: the one without which the
-loss on samples of the training split is least. After each, all others are judged anew, until the target is met.
+loss on samples of the training split is least; where the target is time, the one whose loss is least for the time that it takes. After
+each, all others are judged anew, until the target is met.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from laconic.nn.checks import at_home
 from laconic.profile import count
 
 BATCH = 64
+LEAST = 1e-3  # share of the time that any branch takes; less is lost in the clock's noise
 TARGETS = ("blocks", "macs", "params", "latency")
 
 
@@ -72,21 +74,31 @@ class PruneBlocks(Step):
         stage = context.data.preprocessing
         branches = Branches(network.module, stage.shape, stage.dtype)
         samples = list(_samples(context, self.samples))
+        time = self._time(branches, network, context)
         gone: list[str] = []
-        rows = []
+        rows: list[dict[str, Any]] = []
+        loss = _loss(branches.without([]), samples, context)
         while not self._met(network, gone, context):
             left = [branch.name for branch in branches.found if branch.name not in gone]
             if not left:
                 raise self._unreachable(len(gone))
             losses = {name: _loss(branches.without([*gone, name]), samples, context) for name in left}
-            name = min(left, key=losses.__getitem__)
+            name = min(left, key=lambda one: (losses[one] - loss) / time[one])
+            loss = losses[name]
             gone.append(name)
-            rows.append({"branch": name, "loss without": losses[name], "of": len(branches.found)})
-            context.progress("prune-blocks", 0.0, f"{len(gone)} of {len(branches.found)} branches gone, loss {losses[name]:.3f}")
+            rows.append({"branch": name, "loss without": loss, "of": len(branches.found)})
+            context.progress("prune-blocks", 0.0, f"{len(gone)} of {len(branches.found)} branches gone, loss {loss:.3f}")
         return Plan(tuple(rows))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
         return _without(network, [row["branch"] for row in plan.rows], context)
+
+    def _time(self, branches: Branches, network: Network, context: Context) -> dict[str, float]:
+        """Branch → its share of the network's time; all the same where the target is something else."""
+        names = [branch.name for branch in branches.found]
+        if self.latency is None:
+            return dict.fromkeys(names, 1.0)
+        return {name: max(1 - context.clock(_without(network, [name], context), network, context.sample()), LEAST) for name in names}
 
     def _met(self, network: Network, gone: list[str], context: Context) -> bool:
         if self.blocks is not None:

@@ -25,7 +25,8 @@ class Training:
         warmup: share of the steps over which the rate climbs from zero.
         shift: random shift of each training image, in pixels either way.
         flip: mirror each training image left to right half of the time.
-        precision: "mixed" multiplies in bfloat16, which some processors are fast at; weights and losses stay as they are (Micikevicius et al. 2018; Kalamkar et al. 2019).
+        precision: "mixed" multiplies in bfloat16, which some processors are fast at; weights and losses stay as they are
+            (Micikevicius et al. 2018; Kalamkar et al. 2019).
 
     >>> Training(epochs=2).rate(0, 10) > Training(epochs=2).rate(9, 10)
     True

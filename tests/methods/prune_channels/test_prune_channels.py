@@ -58,6 +58,34 @@ def test_widths_are_multiples(apply: Apply, model: nn.Module) -> None:
     assert macs(narrow) < macs(model)
 
 
+class Picky:
+    """A clock of a machine on which widths of whole multiples of eight take a share of the time of others."""
+
+    def __init__(self, share: float, by_macs: bool) -> None:
+        self.share, self.by_macs = share, by_macs
+
+    def __call__(self, candidate: Network, before: Network, _: np.ndarray) -> float:
+        whole = all(group.size % 8 == 0 for group in channel_groups(candidate.module, SHAPE))
+        time = macs(candidate.module) / macs(before.module) if self.by_macs else 1.0
+        return time * self.share if whole else time
+
+
+@pytest.fixture
+def wide() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 48, 3), nn.ReLU(), nn.Conv2d(48, 48, 3), nn.ReLU(), nn.Flatten(), nn.Linear(48 * 16, 4))
+
+
+@pytest.mark.parametrize(("share", "whole"), [(0.6, True), (1.0, False)])
+@pytest.mark.parametrize("target", ["macs", "latency"])
+def test_widths_are_what_the_machine_likes(data: Data, wide: nn.Module, target: str, share: float, whole: bool) -> None:
+    step, network = PruneChannels(**{target: 0.45}, multiple="measured", criterion="l1"), Network(wide)  # type: ignore[arg-type]
+    context = Context(data, wide, clock=Picky(share, by_macs=target == "latency"))
+    narrow = step.apply(network, step.plan(network, context), context).module
+    assert all(group.size % 8 == 0 for group in channel_groups(narrow, SHAPE)) == whole
+    assert macs(narrow) < macs(wide)
+
+
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_criterion_keeps_what_matters(apply: Apply, criterion: Any, data: Data) -> None:
     """A channel of zeros is the first to go, by any criterion but chance; with fpgm, one that is amid all others."""

@@ -13,6 +13,7 @@ Heads of attention are groups as well, and go as one.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +35,8 @@ from laconic.train import Training
 from laconic.train.task import BatchLoss
 
 TRIALS = 7  # halvings where each takes a measurement
+MULTIPLES = (8, 16, 32)
+SAME_TIME = 0.97  # coarser widths must be faster by as much to be worth their coarseness
 TARGETS = ("ratio", "macs", "params", "latency")
 
 
@@ -48,7 +51,8 @@ class PruneChannels(Step):
         ratio: share of the channels to remove.
         criterion: what a channel is judged by: l1, l2, fpgm, bn, taylor, activation or random.
         scope: one ranking of all channels ("global"), or the same share of every group ("layer").
-        multiple: widths are whole multiples of this, as far as they go.
+        multiple: widths are whole multiples of this, as far as they go; "measured" tries 1 and `MULTIPLES` on this machine and takes the
+            fastest, or where the target is time, the one that leaves the most.
         samples: of the training split, that taylor and activation look at.
         rounds: in how many rounds channels are set to zero; needs `training`.
         training: how to train meanwhile.
@@ -64,7 +68,7 @@ class PruneChannels(Step):
     ratio: float | None = None
     criterion: Criterion = "taylor"
     scope: Literal["global", "layer"] = "global"
-    multiple: int = 1
+    multiple: int | Literal["measured"] = 1
     samples: int = 1024
     rounds: int = 1
     training: Training | None = None
@@ -78,7 +82,7 @@ class PruneChannels(Step):
             (said, self._is_share(said), "a share between 0 and 1"),
             ("criterion", self.criterion in CRITERIA, f"one of {', '.join(CRITERIA)}"),
             ("scope", self.scope in ("global", "layer"), "global or layer"),
-            ("multiple", self.multiple >= 1, "a whole number from 1"),
+            ("multiple", self._multiple >= 1, "a whole number from 1, or measured"),
             ("samples", self.samples >= 1, "a whole number from 1"),
             ("rounds", self.rounds >= 1, "a whole number from 1"),
             ("sparsity", 0 <= self.sparsity < np.inf, "a number from 0"),
@@ -89,6 +93,11 @@ class PruneChannels(Step):
     def _is_share(self, name: str) -> bool:
         share: float = getattr(self, name)
         return 0 <= share < 1 if name == "ratio" else 0 < share <= 1
+
+    @property
+    def _multiple(self) -> int:
+        """Where it is measured, the finest."""
+        return 1 if self.multiple == "measured" else self.multiple
 
     @property
     def _trains(self) -> bool:
@@ -102,7 +111,7 @@ class PruneChannels(Step):
 
     def draft(self) -> Step:
         target = {"macs": self.latency} if self.latency is not None else {name: getattr(self, name) for name in TARGETS}
-        return PruneChannels(**target, criterion="l2", scope=self.scope, multiple=self.multiple)
+        return PruneChannels(**target, criterion="l2", scope=self.scope, multiple=self._multiple)
 
     def plan(self, network: Network, context: Context) -> Plan:
         """How many channels each group keeps.
@@ -129,10 +138,27 @@ class PruneChannels(Step):
         return scores(self.criterion, network.module, groups, context, self.samples)
 
     def _keep(self, judged: Mapping[str, np.ndarray], budget: Budget, network: Network, context: Context) -> dict[str, int]:
+        if self.multiple != "measured":
+            return self._kept(judged, self.multiple, budget, network, context)
+        found = [self._kept(judged, 1, budget, network, context)]
+        for multiple in MULTIPLES:
+            with suppress(BudgetError):  # so coarse that nothing can go
+                found.append(self._kept(judged, multiple, budget, network, context))
+        if self.latency is not None:
+            return max(found, key=budget.macs)
+        best, least = found[0], self._time(network, judged, found[0], context)
+        for keep in found[1:]:
+            time = self._time(network, judged, keep, context)
+            if time < SAME_TIME * least:
+                best, least = keep, time
+        return best
+
+    def _kept(self, judged: Mapping[str, np.ndarray], multiple: int, budget: Budget, network: Network, context: Context) -> dict[str, int]:
+        """Group → channels that stay for the target, in multiples."""
         share_out = globally if self.scope == "global" else alike
 
         def keep(share: float) -> dict[str, int]:
-            return share_out(judged, share, self.multiple)
+            return share_out(judged, share, multiple)
 
         if not judged or self.ratio is not None:
             return keep(self.ratio or 0.0) if judged else {}
