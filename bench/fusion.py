@@ -3,9 +3,9 @@
     python bench/fusion.py
 
 Vertical: batch normalisation folded into the convolution before it. Horizontal: layers of one input become one, as in the blocks of
-GoogLeNet (Szegedy et al. 2015, table 1) and in attention; Fire's two convolutions (Iandola et al. 2016) differ in their kernels, so the
-smaller is padded with zeros by hand, which multiplies more. Weights are random. Every ratio is the median of `ROUNDS` rounds, the spread half
-of what lies between the quartiles. Writes bench/results/fusion.csv.
+GoogLeNet (Szegedy et al. 2015, table 1) and in attention. Fire's two convolutions (Iandola et al. 2016) differ in their kernels: the
+smaller is padded with zeros by hand, which multiplies more. Weights are random. Every ratio is the median of `ROUNDS` rounds, the spread
+half of what lies between the quartiles. Writes bench/results/fusion.csv.
 """
 
 import csv

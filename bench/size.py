@@ -112,7 +112,17 @@ def rows(own: Problem, options: argparse.Namespace) -> Iterator[dict[str, str]]:
             seconds(lambda c=content: unpack(c)),
         )  # type: ignore[misc]
         yield from (row(f"{coder}, the same integers", size, accuracy) for coder, size in others(tensors).items())
+    yield from (row(*figures) for figures in measured_before(own.name, options))
     yield from (row(*figures) for figures in PUBLISHED[own.name])
+
+
+def measured_before(network: str, options: argparse.Namespace) -> Iterator[tuple[str, int, float]]:
+    """What `trained_size.py` found in runs that are not in DIR; their files are gone, so they have no times."""
+    with (RESULTS / "trained_size.csv").open(encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            if CASES[line["case"]].network == network and not (options.work / line["case"]).exists():
+                method = f"laconic, trained, {line['steps'].rpartition('; ')[2]}"
+                yield method, int(line["weights-only bytes"]), 100 - float(line["error after %"])
 
 
 def files(own: Problem, options: argparse.Namespace) -> Iterator[tuple[str, Path]]:

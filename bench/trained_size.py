@@ -59,15 +59,6 @@ CASES = {
         ("fold", "quantize: {bytes: 50000}", "squeeze: {epochs: 6, lr: 0.002, batch: 64, shift: 4, flip: true, ramp: 0.1, bytes: 50300}"),
         "111 813 bytes at -0.5 points (NNCodec)",
     ),
-    "resnet20-taught": Case(
-        "resnet20",
-        (
-            "fold",
-            "quantize: {bytes: 50000}",
-            "squeeze: {epochs: 6, lr: 0.002, batch: 64, shift: 4, flip: true, weight: 8, temperature: 4, ramp: 0.1, bytes: 50300}",
-        ),
-        "111 813 bytes at -0.5 points (NNCodec)",
-    ),
 }
 
 
