@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from laconic.api import Result, compress
+    from laconic.api import Result, compress, sensitivity
     from laconic.base.preprocessing import tokens
     from laconic.datasets import Data, from_arrays, load_data
     from laconic.graph.restore import load_into
@@ -59,12 +59,14 @@ _HOMES = {
     "load_data": "laconic.datasets",
     "load_into": "laconic.graph.restore",
     "next_token": "laconic.train",
+    "sensitivity": "laconic.api",
     "tokens": "laconic.base.preprocessing",
 }
 
 __all__ = [  # noqa: RUF022  in the order of use
     "compress",
     "Result",
+    "sensitivity",
     "load",
     "load_into",
     "Data",

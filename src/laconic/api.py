@@ -1,6 +1,6 @@
 """What `import laconic` offers: compress a model, save the file, load it back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -11,9 +11,14 @@ from torch import nn
 from laconic.artifact import write
 from laconic.base.progress import Progress, silent
 from laconic.base.records import Record
+from laconic.base.sensitivities import Sensitivity
 from laconic.datasets.data import Data
+from laconic.methods.prune import sensitivity as alone
 from laconic.methods.step import Step
+from laconic.nn import check_model
+from laconic.nn.checks import copied
 from laconic.recipe import Recipe, Run, run
+from laconic.recipe.ready import check_fit
 from laconic.recipe.text import load_recipe
 from laconic.report import render, summary
 from laconic.train import Task, classification
@@ -100,3 +105,36 @@ def compress(
             resume=resume,
         )
     )
+
+
+def sensitivity(
+    model: nn.Module,
+    data: Data,
+    sparsities: Sequence[float] = alone.SPARSITIES,
+    *,
+    layers: Sequence[str] = ("*",),
+    samples: int = alone.SAMPLES,
+    task: Task = classification,
+    progress: Progress = silent,
+) -> Sensitivity:
+    """How much the score minds it when layers are pruned, one at a time (Han et al. 2015, figure 6).
+
+    `Prune(sparsity=found.at_most(0.5))` is a step in which no layer alone costs more than half a point.
+
+    Args:
+        model: a trained model; it is not touched.
+        data: the splits; the score is taken on `validation`, and `test` is not read.
+        sparsities: shares of zeros to try, each from 0 to below 1.
+        layers: patterns of the weights to try, as in the tables of `Prune`; all.
+        samples: of the validation split to score on, at most.
+        task: loss and score; classification unless you bring your own.
+        progress: is told how far the work is.
+
+    Raises:
+        UsageError: a sparsity out of its range, no samples, or a pattern that names no weight.
+        ModelError, DataError: model and data do not fit each other, or there is no weight to prune.
+    """
+    alone.tried(sparsities)
+    check_model(model)
+    check_fit(copied(model), data, task)
+    return alone.sensitivity(model, data, sparsities, layers=layers, samples=samples, task=task, progress=progress)

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from laconic.base.measures import Measure
 from laconic.base.records import Record, Verdicts
+from laconic.base.sensitivities import Sensitivity
 from laconic.report import render
 from laconic.report.compare import render_comparison
 from laconic.report.contenders import from_record
+from laconic.report.sensitivity import render_sensitivity
 
 # Contrast (WCAG 2.2) of every element that holds words of its own, against the nearest painted background behind it.
 CONTRASTS = """(() => {
@@ -159,3 +162,35 @@ def test_a_comparison_can_be_read_and_asks_for_nothing(browser, comparison, sche
 def test_a_comparison_fits_a_phone(browser, comparison):
     browser.show(comparison, width=360)
     assert browser.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.fixture
+def curves(tmp_path: Path) -> Path:
+    before, *scores = (Measure(value, "%", "", 1000, 0.6) for value in (96.0, 95.0, 70.0))
+    layers = {f"stages.{number}.conv.weight": tuple(scores) for number in range(8)}
+    path = tmp_path / "sensitivity.html"
+    found = Sensitivity("top-1 accuracy", True, (0.5, 0.9), before, layers)
+    path.write_text(render_sensitivity(found, "net", "digits", drop=1.0, recipe="prune: {sparsity: {a: 0.5}}"), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_curves_can_be_read_told_apart_and_ask_for_nothing(browser, curves, scheme):
+    browser.show(curves, scheme=scheme)
+    assert browser.seen("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded") == []
+    assert [request["request"]["url"] for request in browser.seen("Network.requestWillBeSent")] == [curves.as_uri()]
+    contrasts = browser.evaluate(CONTRASTS)
+    assert len(contrasts) > 40
+    assert [item for item in contrasts if item[1] < 4.5] == []
+    looks = "[...document.querySelectorAll('.curves .curve')].map(c => getComputedStyle(c).stroke)"
+    assert len(set(browser.evaluate(looks))) == 7
+    inside = "[...document.querySelectorAll('.curves text')].every(t => t.getBoundingClientRect().right <= innerWidth)"
+    assert browser.evaluate(inside)
+
+
+def test_curves_fit_a_phone_and_the_table_names_them(browser, curves):
+    browser.show(curves, width=360)
+    assert browser.evaluate("document.documentElement.scrollWidth") == 360
+    assert browser.evaluate("[...document.querySelectorAll('.curves .name')].filter(n => n.checkVisibility()).length") == 0
+    samples = "[...document.querySelectorAll('tbody th .curve')].map(c => getComputedStyle(c).stroke)"
+    assert len(set(browser.evaluate(samples))) == 7

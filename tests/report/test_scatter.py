@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laconic.report.scatter import Point, Scale, scale, scatter
+from laconic.report.plot import Scale, scale
+from laconic.report.scatter import Point, scatter
 
 VALUE = st.floats(-1e12, 1e12)
 

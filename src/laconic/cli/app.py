@@ -20,6 +20,7 @@ from laconic.cli.commands.pack import pack
 from laconic.cli.commands.profile import profile
 from laconic.cli.commands.report import report
 from laconic.cli.commands.run import run
+from laconic.cli.commands.sensitivity import sensitivity
 from laconic.cli.commands.unpack import unpack
 from laconic.cli.commands.verify import verify
 from laconic.cli.failures import INTERRUPTED, fail
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compress": compress,
     "check": check,
     "profile": profile,
+    "sensitivity": sensitivity,
     "pack": pack,
     "unpack": unpack,
     "inspect": inspect,

@@ -129,3 +129,12 @@ def test_ranks_are_multiples(model: nn.Module, data: Data) -> None:
     ranks = [rank for edit in split(Factorize(energy=0.3, kind="svd", multiple=2), model, data).edits for rank in edit.ranks]
     assert ranks
     assert all(rank % 2 == 0 for rank in ranks)
+
+
+def test_two_ranks_go_as_low_as_one_does(data: Data) -> None:
+    """Where the spectra are flat, half of what a rank may lose is not enough."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1), nn.Flatten(), nn.Linear(32 * 64, 4))
+    step, network, context = Factorize(macs=0.2, kind="tucker", samples=0), Network(model), Context(data, model, clock=lambda *_: 0.5)
+    small = step.apply(network, step.plan(network, context), context).module
+    assert count(small, (1, 8, 8)).macs <= 0.2 * count(model, (1, 8, 8)).macs

@@ -37,6 +37,7 @@ Kind = Literal["auto", "svd", "spatial", "tucker", "cp", "separable"]
 SHARES = ("macs", "params", "latency", "energy")
 TARGETS = (*SHARES, "drop", "rank", "vbmf")
 HALVINGS, TRIALS = 20, 6  # of the interval of energies; where a trial takes a measurement
+LOWEST = -1.0  # energy at which each of two ranks may lose all that it has
 
 
 @dataclass(frozen=True)
@@ -212,11 +213,11 @@ class Factorize(Step):
         if self.energy is not None:
             return self.energy
         met, halvings = self._test(layers, network, context)
-        if not met(0.0):
+        if not met(LOWEST):
             raise BudgetError(
                 "with every rank at 1 the target is not met", where=str(self), hint="a larger share, or prune-channels beside it"
             )
-        low, high = 0.0, 1.0
+        low, high = LOWEST, 1.0
         for _ in range(halvings):
             middle = (low + high) / 2
             low, high = (middle, high) if met(middle) else (low, middle)
@@ -242,7 +243,7 @@ class Factorize(Step):
         allowed, sign = self.drop, 1 if context.task.higher_is_better else -1
         assert allowed is not None
         before = _score(network, context)
-        return lambda energy: energy == 0 or sign * (before - _score(at(energy), context)) > allowed, TRIALS
+        return lambda energy: energy == LOWEST or sign * (before - _score(at(energy), context)) > allowed, TRIALS
 
     def _at(self, layers: Mapping[str, Candidate], energy: float) -> dict[str, Choice]:
         """The cheapest kind that keeps so much, where it is cheaper than the layer."""
