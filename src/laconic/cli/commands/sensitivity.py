@@ -54,6 +54,7 @@ def sensitivity(
     check_file(output)
     with at_work() as progress:
         opened = open_data(data, model, sample, checkpoint=is_checkpoint(model, weights))
+        _check_labels(opened)
         network = open_model(model, weights, opened.preprocessing.shape, len(opened.classes) or None)
         found = measure(network, opened, shares, layers=layers.split(","), samples=samples, progress=progress)
     line = "" if drop is None else recipe_line(found, drop)
