@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from guarded import in_turns
 from shapes import conv, mobilenet_v2, resnet18
 from structure import images
 from torch import Tensor, nn
@@ -28,7 +29,6 @@ from laconic.graph.network import Network
 from laconic.methods.step import Context, Step
 from laconic.runtime import Session
 from laconic.runtime.engines import choices
-from laconic.runtime.latency import clock, ratio
 from laconic.train import as_runner
 
 RESULTS = Path(__file__).parent / "results" / "fusion.csv"
@@ -130,12 +130,13 @@ def measured(name: str, case: Case) -> Iterator[dict[str, str]]:
     for backend in runners[0]:
         first, second = (found[backend](sample) for found in runners)
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3 * float(np.abs(first).max()))
-        times = clock({"before": lambda b=backend: runners[0][b](sample), "after": lambda b=backend: runners[1][b](sample)}, ROUNDS)  # type: ignore[misc]
-        low, _, high = statistics.quantiles([b / a for b, a in zip(times["before"], times["after"], strict=True)], n=4)
+        pair = {"before": lambda b=backend: runners[0][b](sample), "after": lambda b=backend: runners[1][b](sample)}  # type: ignore[misc]
+        times = in_turns(pair, ROUNDS)
+        low, median, high = statistics.quantiles([b / a for b, a in zip(times["before"], times["after"], strict=True)], n=4)
         found = {
             "case": name,
             "backend": backend,
-            "times as fast": f"{ratio(times['before'], times['after'], '').value:.2f}",
+            "times as fast": f"{median:.2f}",
             "±": f"{(high - low) / 2:.2f}",
             "n": str(ROUNDS),
             "machine": machine(),

@@ -7,21 +7,21 @@ which nothing was chosen, and on all. The shapes at 224 × 224 have random weigh
 they import: torch.compile, NNCF with OpenVINO, torch-pruning with ONNX Runtime (half the channels, not trained again, so not judged).
 
 Each row's ratios are medians over `ROUNDS` rounds, in each of which everything runs once; the spread is half of what lies between
-the quartiles. Processor time stands beside wall clock: where the two differ, others were at work. What is trained is kept in --work, and
-a call goes on where the last one ended. Writes bench/results/speed.csv.
+the quartiles. A run that others interrupted (wall clock ahead of processor time) is run again. What is trained is kept in --work, and a
+call goes on where the last one ended. Writes bench/results/speed.csv.
 """
 
 import argparse
 import csv
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from guarded import timed
 from peers import PEERS
 from shapes import SHAPES
 from structure import HALF, LARGE, images
@@ -89,10 +89,9 @@ class Contestant:
 
     def clock(self, sample: np.ndarray) -> None:
         """Run once, and note how long it took, in ms."""
-        wall, processor = time.perf_counter(), time.process_time()
-        self.run(sample)
-        self.wall.append(1000 * (time.perf_counter() - wall))
-        self.processor.append(1000 * (time.process_time() - processor))
+        wall, processor = timed(lambda: self.run(sample))
+        self.wall.append(wall)
+        self.processor.append(processor)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def filled(text: str) -> str:
 
 
 def table(name: str, column: str | None = None, value: str | None = None) -> str:
-    """bench/results/NAME.csv in Markdown; with a column and a value, the lines that have it, without that column. A column without an entry is left out."""
+    """bench/results/NAME.csv in Markdown, without columns that are empty; with a column and a value, the lines that have it, without it."""
     with (RESULTS / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)
     if column is not None:

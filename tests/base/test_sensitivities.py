@@ -21,6 +21,7 @@ def test_the_greatest_sparsity_within_the_drop() -> None:
     told = found(firm=(97, 97, 96), soft=(97, 95.9, 50), weak=(90, 80, 70), better=(97, 98, 99))
     assert told.at_most(1) == {"firm": 0.9, "soft": 0.5, "better": 0.9}
     assert told.at_most(0) == {"firm": 0.7, "soft": 0.5, "better": 0.9}
+    assert found(lucky=(97, 90, 97)).at_most(1) == {"lucky": 0.5}
     assert told.at_most(100) == dict.fromkeys(("firm", "soft", "weak", "better"), 0.9)
 
 
@@ -32,7 +33,7 @@ def test_a_drop_that_is_met_to_the_last_digit_is_met() -> None:
 def test_of_a_score_that_is_better_when_low_more_is_worse() -> None:
     told = found(higher=False, fc=(97.5, 98.5, 50))
     assert told.drops("fc") == (0.5, 1.5, -47)
-    assert told.within("fc", 1) == (0.5, 0.9)
+    assert told.within("fc", 1) == (0.5,)  # what comes after a fall is luck
 
 
 def test_a_score_that_is_no_number_is_never_within() -> None:

@@ -10,6 +10,7 @@ from laconic import Distill, Finetune
 from laconic.base.errors import RecipeError
 from laconic.datasets.data import Data
 from laconic.train import Training, classification, from_task, loop
+from laconic.train.soft_targets import soft_targets
 
 MIXED = Training(epochs=15, batch=16, lr=0.05, precision="mixed")
 
@@ -64,3 +65,8 @@ def test_steps_take_it(model: nn.Module, data: Data) -> None:
 def test_other_words_are_refused() -> None:
     with pytest.raises(RecipeError, match="precision cannot be 'half'"):
         Training(precision="half")  # type: ignore[arg-type]
+
+
+def test_a_teachers_narrow_outputs_are_widened_before_they_are_compared() -> None:
+    student, teacher = torch.randn(2, 8, 10, generator=torch.Generator().manual_seed(0)).bfloat16()
+    assert soft_targets(student, teacher, 4.0).equal(soft_targets(student.float(), teacher.float(), 4.0))

@@ -4,6 +4,7 @@ import glob
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from laconic.base.errors import UsageError
 from laconic.base.measures import Measure
@@ -44,7 +45,7 @@ class Sensitivity:
         return tuple(-change if self.higher_is_better else change for change in self.changes(layer))
 
     def at_most(self, drop: float) -> dict[str, float]:
-        """The greatest sparsity of those tried that makes the score worse by at most so much, layer by layer.
+        """The greatest sparsity of those tried up to which the score gets worse by at most so much, layer by layer.
 
         It is the table that `prune: {sparsity: {...}}` takes: a layer that stands no sparsity of those tried is left out, and stays
         dense; signs that a pattern would read as wildcards are escaped.
@@ -64,7 +65,7 @@ class Sensitivity:
         return {glob.escape(layer): sparsity for layer, sparsity in greatest.items() if sparsity is not None}
 
     def within(self, layer: str, drop: float) -> tuple[float, ...]:
-        """The sparsities of this layer that make the score worse by at most so much.
+        """The sparsities of this layer up to the first that makes the score worse by more than so much; beyond, less would be luck.
 
         Raises:
             UsageError: as `at_most`.
@@ -73,7 +74,8 @@ class Sensitivity:
             raise UsageError(
                 f"a score cannot be allowed to fall by {drop:g}", where="drop", hint="a number from 0, in the score's unit: 0.5"
             )
-        return tuple(share for share, worse in zip(self.sparsities, self.drops(layer), strict=True) if worse <= drop + _SLACK)
+        stood = takewhile(lambda pair: pair[1] <= drop + _SLACK, zip(self.sparsities, self.drops(layer), strict=True))
+        return tuple(share for share, _ in stood)
 
     def __str__(self) -> str:
         heading = ["layer", *map(percent, self.sparsities)]
