@@ -65,7 +65,7 @@ def rate_accuracy() -> None:
     compared = [row for row in _rows("size.csv") if row["network"] == "resnet20" and row["accuracy %"]]
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     axes.plot(*_points(at_once), "o-", label="laconic, at once (quantize)", markersize=4)
-    for label, word, style in (("laconic, trained (squeeze)", "trained", "*"), ("NNCodec 0.3.1", "NNCodec", "s")):
+    for label, word, style in (("laconic, trained (squeeze)", "trained", "*"), ("NNCodec 0.3.1, on all test images", "NNCodec", "s")):
         found = [row for row in compared if word in row["method"]]
         if found:
             axes.plot(*_points(found), style, label=label, markersize=9 if style == "*" else 5)

@@ -36,7 +36,7 @@ def test_the_page_tells_all_that_was_measured() -> None:
         "conv1 minds pruning most: −56.0 points at 99.5 % of zeros; fc1 minds it least (−0.1 points).",
         "the model as it came, 96.0 % ± 0.6.",
         "Layer 50 % 90 % 99.5 % conv1 0.0 −4.5 −56.0 fc1 +0.2 0.0 −0.1 fc2 0.0 −1.0 −3.0",
-        "1 000 samples of the validation split of digits . Marked: worse by more than 1 point",
+        "1 000 samples of the validation split of digits . Marked: from the first that is worse by more than 1 point",
         "prune: {sparsity: {fc1: 0.995}}",
     ):
         assert said in words, said

@@ -30,7 +30,7 @@ def render_sensitivity(found: Sensitivity, model: str, data: str, *, drop: float
         found: what was measured.
         model: its name.
         data: their name.
-        drop: the drop that is allowed, in the score's unit; cells beyond it are marked.
+        drop: the drop that is allowed, in the score's unit; cells from the first beyond it are marked.
         recipe: the line that stays within it, layer by layer; empty where there is none.
     """
     return fitted("sensitivity.html", lambda rows: _contents(found, model, data, drop, recipe, rows))
