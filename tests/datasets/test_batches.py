@@ -134,6 +134,18 @@ def test_the_border_is_raw_zero_so_normalised_it_is_minus_mean_over_std():
     np.testing.assert_allclose(np.unique(inputs.numpy()), [-0.5, 1.5])
 
 
+def test_a_view_shows_a_sample_alike_in_whatever_batch_it_comes():
+    split = Split(_images(), np.arange(50))
+
+    def shown(seed, size, view):
+        drawn = batches(split, _PLAIN, size, seed=seed, augment=Augmentation(1, flip=True), view=view)
+        return {int(row): image.tobytes() for inputs, rows in drawn for row, image in zip(rows, inputs.numpy(), strict=True)}
+
+    assert shown(0, 7, view=3) == shown(1, 20, view=3)
+    assert shown(0, 7, view=3) != shown(0, 7, view=4)
+    assert len(set(shown(0, 7, view=3).values())) == 50
+
+
 def test_no_augmentation_changes_nothing_and_draws_nothing():
     images, generator = torch.rand(5, 1, 4, 4), _generator()
     before = generator.get_state()

@@ -96,6 +96,21 @@ def test_images_are_augmented_anew_in_every_epoch(data: Data) -> None:
     assert mirrored[0] != mirrored[1]
 
 
+def test_views_come_in_turns(data: Data) -> None:
+    epochs: list[set[bytes]] = [set() for _ in range(4)]
+    model, seen = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), []
+
+    def loss(net: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        seen.extend(image.tobytes() for image in inputs.numpy())
+        return LOSS(net, inputs, targets)
+
+    for tick in loop(model, data.train, data.preprocessing, loss, Training(epochs=4, batch=16, shift=2, flip=True, views=2), 0):
+        epochs[tick.epoch].update(seen)
+        seen.clear()
+    assert epochs[0] == epochs[2] != epochs[1] == epochs[3]
+    assert len(epochs[0] - epochs[1]) > 48
+
+
 def test_a_single_sample_at_the_end_is_left_out(model: nn.Module, data: Data) -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4))  # which cannot take a batch of one while training
     assert [t.steps for t in run(flat, data, Training(batch=9))] == [7] * 7

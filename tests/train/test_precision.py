@@ -31,6 +31,7 @@ def test_products_are_narrow_while_a_loss_is_computed_and_at_no_other_time(model
     model.fc.register_forward_hook(lambda layer, inputs, outputs: inside.append(outputs.dtype))
 
     def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        assert inputs.is_contiguous(memory_format=torch.channels_last)
         outputs = model(inputs)
         assert outputs.dtype == torch.float32
         return classification.loss(outputs, targets)

@@ -35,11 +35,39 @@ class Augmentation:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Raw images `(n, channels, height, width)`, each shifted and flipped by its own draw from `generator`."""
-        if self.shift:
-            images = _shifted(images, self.shift, generator)
-        if self.flip:
-            mirrored = torch.rand(len(images), generator=generator) < 0.5
-            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return self.draw(len(images), generator).put(images)
+
+    def draw(self, images: int, generator: torch.Generator) -> "Placements":
+        """Shifts and flips for so many images."""
+        moved = torch.randint(0, 2 * self.shift + 1, (2, images), generator=generator).T if self.shift else None
+        return Placements(self.shift, moved, torch.rand(images, generator=generator) < 0.5 if self.flip else None)
+
+
+@dataclass(frozen=True)
+class Placements:
+    """How each of some images is shown.
+
+    Args:
+        shift: images move by up to so many pixels in either direction.
+        moved: how far down and to the right, from the uppermost leftmost place, `(n, 2)`; None where nothing moves.
+        mirrored: which are mirrored left to right, `(n,)`; None where none is.
+    """
+
+    shift: int
+    moved: Tensor | None
+    mirrored: Tensor | None
+
+    def of(self, rows: np.ndarray) -> "Placements":
+        """Those of these images alone."""
+        moved, mirrored = (None if drawn is None else drawn[torch.from_numpy(rows)] for drawn in (self.moved, self.mirrored))
+        return Placements(self.shift, moved, mirrored)
+
+    def put(self, images: Tensor) -> Tensor:
+        """Raw images `(n, channels, height, width)` as they are shown."""
+        if self.moved is not None:
+            images = _shifted(images, self.shift, self.moved)
+        if self.mirrored is not None:
+            images = torch.where(self.mirrored[:, None, None, None], images.flip(3), images)
         return images
 
 
@@ -50,6 +78,7 @@ def batches(
     *,
     seed: int | None = None,
     augment: Augmentation | None = None,
+    view: int | None = None,
     first: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One pass over a split, in batches; the last may be smaller.
@@ -60,6 +89,8 @@ def batches(
         size: samples in a batch.
         seed: shuffles the samples and draws the augmentation, each batch from a stream of its own; without it, samples come in their order.
         augment: for images `(channels, height, width)` only; needs the seed.
+        view: seed of an augmentation that is drawn for the whole split at once: each sample is shown as this seed has it, in whatever
+            batch it comes.
         first: the batch to begin with; what comes is what would have come anyway.
 
     Yields:
@@ -83,24 +114,23 @@ def batches(
         raise DataError(f"samples of shape {preprocessing.shape} are no images: they cannot be shifted or flipped")
     tensor, prepare = (_floats, _normalise(preprocessing)) if preprocessing.dtype == "float32" else (_whole, _as_it_is)
     starts = range(first * size, len(split), size)
-    return _batches(split, lambda rows: tensor(split.inputs[rows]), prepare, starts, seed, augment)
+    fixed = None if augment is None or view is None else augment.draw(len(split), seeded(view))
+
+    def show(raw: Tensor, rows: np.ndarray, start: int) -> Tensor:
+        if augment is None or seed is None:
+            return raw
+        return augment(raw, seeded(derive(seed, start))) if fixed is None else fixed.of(rows).put(raw)
+
+    return _batches(split, lambda rows, start: prepare(show(tensor(split.inputs[rows]), rows, start)), starts, seed)
 
 
 def _batches(
-    split: Split,
-    samples: Callable[[np.ndarray], Tensor],
-    prepare: Callable[[Tensor], Tensor],
-    starts: range,
-    seed: int | None,
-    augment: Augmentation | None,
+    split: Split, samples: Callable[[np.ndarray, int], Tensor], starts: range, seed: int | None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     order = np.arange(len(split)) if seed is None else torch.randperm(len(split), generator=seeded(seed)).numpy()
     for start in starts:
         rows = order[start : start + starts.step]
-        raw = samples(rows)
-        if augment is not None and seed is not None:
-            raw = augment(raw, seeded(derive(seed, start)))
-        yield prepare(raw), _targets(split.targets[rows])
+        yield samples(rows, start), _targets(split.targets[rows])
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -119,12 +149,11 @@ def _normalise(preprocessing: Preprocessing) -> Callable[[Tensor], Tensor]:
     return normalise
 
 
-def _shifted(images: Tensor, shift: int, generator: torch.Generator) -> Tensor:
+def _shifted(images: Tensor, shift: int, moved: Tensor) -> Tensor:
     height, width = images.shape[2:]
     padded = functional.pad(images, (shift, shift, shift, shift))
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # every placement, as a view: (n, channels, down, right, height, width)
-    down, right = torch.randint(0, 2 * shift + 1, (2, len(images)), generator=generator)
-    return windows[torch.arange(len(images)), :, down, right]
+    return windows[torch.arange(len(images)), :, moved[:, 0], moved[:, 1]]
 
 
 # Both are given the copy that indexing by rows makes: without a conversion there is no second one.

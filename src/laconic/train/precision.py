@@ -12,13 +12,14 @@ def mixed(loss: BatchLoss) -> BatchLoss:
     """The same loss, multiplied in bfloat16 (Micikevicius et al. 2018, "Mixed Precision Training"; Kalamkar et al. 2019, for bfloat16).
 
     The model's outputs are widened before the loss sees them: a bfloat16 has 8 bits, and what small losses are made of would be lost.
+    Images come with their channels innermost, which is what the narrow kernels work on: otherwise every layer would turn them around.
     """
 
     def narrow_loss(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         hook = model.register_forward_hook(_widened)
         try:
             with torch.autocast(inputs.device.type, torch.bfloat16):
-                return loss(model, inputs, targets)
+                return loss(model, _channels_last(inputs), targets)
         finally:
             hook.remove()
 
@@ -28,6 +29,10 @@ def mixed(loss: BatchLoss) -> BatchLoss:
 def wide(values: torch.Tensor) -> torch.Tensor:
     """In 32 bits at least."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _channels_last(inputs: torch.Tensor) -> torch.Tensor:
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 
 def _widened(model: nn.Module, inputs: Any, outputs: Any) -> Any:

@@ -25,6 +25,8 @@ class Training:
         warmup: share of the steps over which the rate climbs from zero.
         shift: random shift of each training image, in pixels either way.
         flip: mirror each training image left to right half of the time.
+        views: so many shifted and mirrored versions are drawn of each image, which come in turns, epoch by epoch; 0 draws anew each time.
+            A teacher who is asked about the same versions again need not think again.
         precision: "mixed" multiplies in bfloat16, which some processors are fast at; weights and losses stay as they are
             (Micikevicius et al. 2018; Kalamkar et al. 2019).
 
@@ -43,6 +45,7 @@ class Training:
     warmup: float = 0.0
     shift: int = 0
     flip: bool = False
+    views: int = 0
     precision: Literal["full", "mixed"] = "full"
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class Training:
             ("schedule", self.schedule in ("cosine", "constant"), "cosine or constant"),
             ("warmup", 0 <= self.warmup < 1, "a share from 0 to below 1"),
             ("shift", self.shift >= 0, "a whole number from 0"),
+            ("views", self.views >= 0 and (not self.views or self.augmentation is not None), "a whole number from 0, with shift or flip"),
             ("precision", self.precision in ("full", "mixed"), "full or mixed"),
         ):
             if not holds:
