@@ -30,7 +30,7 @@ from laconic.nn.checks import at_home
 from laconic.profile.stopwatch import one_thread
 from laconic.train.loop import Tick, loop
 from laconic.train.memory import FORGETFUL, Memory
-from laconic.train.task import BatchLoss, Task, classification
+from laconic.train.task import BatchLoss, Scheduled, Task, classification
 from laconic.train.training import Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
@@ -95,19 +95,23 @@ class Context:
         raw = self.data.calibration(max(1, min(samples, MOST_NUMBERS // each)))
         return torch.from_numpy(self.data.preprocessing.apply(raw))
 
-    def train(self, model: nn.Module, loss: BatchLoss, training: Training, purpose: str) -> Iterator[Tick]:
+    def train(
+        self, model: nn.Module, loss: BatchLoss | Scheduled, training: Training, purpose: str, companions: Sequence[nn.Module] = ()
+    ) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
-        data = self.data
-        return loop(model, data.train, data.preprocessing, loss, training, derive(self.seed, purpose), self.memory)
+        data, seed = self.data, derive(self.seed, purpose)
+        return loop(model, data.train, data.preprocessing, loss, training, seed, self.memory, companions)
 
-    def fit(self, network: Network, loss: BatchLoss, training: Training, purpose: str) -> Network:
-        """A new network, trained on `data.train`; masks, codebooks and grids hold throughout.
+    def fit(
+        self, network: Network, loss: BatchLoss | Scheduled, training: Training, purpose: str, companions: Sequence[nn.Module] = ()
+    ) -> Network:
+        """A new network, trained on `data.train`; masks, codebooks and grids hold throughout. `companions` train in place beside it.
 
         Raises:
             DataError: the loss is not a finite number. ModelError: the last step left weights that are not.
         """
         held = hold(network.module, network.forms)
-        for tick in self.train(held.module, loss, training, purpose):
+        for tick in self.train(held.module, loss, training, purpose, companions):
             self.progress(purpose, tick.progress, f"loss {tick.loss:.3f}")
         return network.released(held)
 

@@ -2,13 +2,14 @@
 
 from laconic.train.evaluate import Judged, Runner, as_runner, evaluate, judge, scores
 from laconic.train.loop import Tick, from_task, loop
-from laconic.train.task import BatchLoss, Task, classification, next_token
+from laconic.train.task import BatchLoss, Scheduled, Task, classification, next_token
 from laconic.train.training import Training
 
 __all__ = [
     "BatchLoss",
     "Judged",
     "Runner",
+    "Scheduled",
     "Task",
     "Tick",
     "Training",

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,10 +16,10 @@ MOST_SETBACKS = 3
 
 
 class Course:
-    """A model, its optimiser, and how far they have come."""
+    """A model, what is trained beside it, their optimiser, and how far they have come."""
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self.model, self.optimizer = model, optimizer
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, companions: Sequence[nn.Module] = ()) -> None:
+        self.model, self.optimizer, self.companions = model, optimizer, companions
         self.step = 0
         self._setbacks = 0
         self._kept = time.monotonic()
@@ -38,7 +38,11 @@ class Course:
 
     def state(self) -> dict[str, Any]:
         """A copy of everything that the next step depends on."""
-        parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        parts = {
+            "model": self.model.state_dict(),
+            "companions": [companion.state_dict() for companion in self.companions],
+            "optimizer": self.optimizer.state_dict(),
+        }
         return {"step": self.step, "setbacks": self._setbacks} | copy.deepcopy(parts)
 
     def keep(self, memory: Memory, last: bool) -> None:
@@ -70,4 +74,6 @@ class Course:
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
+        for companion, kept in zip(self.companions, state["companions"], strict=True):
+            companion.load_state_dict(kept)
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))

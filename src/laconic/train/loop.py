@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from laconic.nn.checks import at_home
 from laconic.train.course import Course
 from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.precision import mixed
-from laconic.train.task import BatchLoss, Loss
+from laconic.train.task import BatchLoss, Loss, Scheduled
 from laconic.train.training import Training
 
 
@@ -40,10 +40,11 @@ def loop(
     model: nn.Module,
     split: Split,
     preprocessing: Preprocessing,
-    loss: BatchLoss,
+    loss: BatchLoss | Scheduled,
     training: Training,
     seed: int,
     memory: Memory = FORGETFUL,
+    companions: Sequence[nn.Module] = (),
 ) -> Iterator[Tick]:
     """Train `model` in place, yielding after every optimiser step.
 
@@ -56,21 +57,24 @@ def loop(
         model: trained in place; in training mode while the loop runs, in evaluation mode after it.
         split: the samples. A last batch of a single sample is left out: batch normalisation cannot learn from it.
         preprocessing: from raw samples to inputs.
-        loss: (model, inputs, targets) → scalar; `from_task(task.loss)` for the ordinary case.
+        loss: (model, inputs, targets) → scalar, `from_task(task.loss)` for the ordinary case; or a `Scheduled` loss, asked anew for
+            every step.
         training: the hyper-parameters.
         seed: of all that is drawn at random.
         memory: is given a state to go on from now and then, and asked for one at the start.
+        companions: further modules that the loss uses and that train beside the model, by the same optimiser: a hint's regressor, a
+            peer. Their modes and their state go as the model's do.
 
     Raises:
-        ModelError: no parameter asks for a gradient.
+        ModelError: no parameter of the model asks for a gradient.
         DataError: the loss was not a finite number, and halving the rate three times did not help.
     """
-    course = Course(model, training.build_optimizer(_trained(model)))
+    together = nn.ModuleList([model, *companions])
+    course = Course(model, training.build_optimizer(_trained(model, together)), companions)
     course.recall(memory)
     an_epoch = steps_an_epoch(len(split), training.batch)
     steps = training.epochs * an_epoch
-    loss = mixed(loss) if training.precision == "mixed" else loss
-    model.train()
+    together.train()
     while course.step < steps:
         epoch, first = divmod(course.step, an_epoch)
         start = course.state()
@@ -80,14 +84,14 @@ def loop(
             torch.manual_seed(derive(seed, epoch, course.step))  # dropout and the like draw from the global generator
             course.set_rate(training.rate(course.step, steps))
             own = at_home(model, inputs)
-            error = loss(model, own, targets.to(own.device))
+            error = _now(loss, course.step / steps, training)(model, own, targets.to(own.device))
             if not math.isfinite(value := float(error.detach())):
                 course.go_back(start, value)
                 break
             course.descend(error)
             yield Tick(course.step - 1, steps, epoch, value)
             course.keep(memory, last=course.step % an_epoch == 0)
-    model.eval()
+    together.eval()
 
 
 def steps_an_epoch(samples: int, batch: int) -> int:
@@ -105,8 +109,14 @@ def from_task(loss: Loss) -> BatchLoss:
     return lambda model, inputs, targets: loss(model(inputs), targets)
 
 
-def _trained(model: nn.Module) -> list[nn.Parameter]:
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not trained:
+def _now(loss: BatchLoss | Scheduled, progress: float, training: Training) -> BatchLoss:
+    """The loss of one step, in the precision of the training."""
+    now = loss.at(progress) if isinstance(loss, Scheduled) else loss
+    return mixed(now) if training.precision == "mixed" else now
+
+
+def _trained(model: nn.Module, together: nn.Module) -> list[nn.Parameter]:
+    """All that asks for a gradient, each parameter once, the model's first."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ModelError("the model has nothing to train: no parameter asks for a gradient", hint="model.requires_grad_()")
-    return trained
+    return [parameter for parameter in together.parameters() if parameter.requires_grad]

@@ -1,6 +1,7 @@
 """What a problem asks of a network: a loss to train by and a score to judge by."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,21 @@ from torch.nn import functional as F
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 BatchLoss = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 """(model, inputs, targets) → scalar, as the loop takes it."""
+
+
+class Scheduled(ABC):
+    """A loss that changes as the training goes on: a temperature that falls, a term that fades in.
+
+    >>> class Fading(Scheduled):
+    ...     def at(self, progress: float) -> BatchLoss:
+    ...         return lambda model, inputs, targets: (1 - progress) * model(inputs).square().mean()
+    >>> float(Fading().at(0.75)(nn.Identity(), torch.full((1, 1), 2.0), torch.zeros(1)))
+    1.0
+    """
+
+    @abstractmethod
+    def at(self, progress: float) -> BatchLoss:
+        """The loss of the step that is taken when this share of the training is behind, 0 … below 1."""
 
 
 @dataclass(frozen=True)
