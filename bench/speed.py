@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,10 +46,10 @@ CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd976
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the checkpoints were trained with
 ROUNDS = 200
 INT8 = Int8()
-TAUGHT = Distill(lr=0.05, batch=128, weight_decay=1e-4, warmup=0.05, shift=4, flip=True, precision="mixed")
+TAUGHT = Distill(lr=0.1, batch=128, weight_decay=1e-4, warmup=0.05, shift=4, flip=True, views=12, precision="mixed")
 SHORTER: Mapping[str, tuple[Step, ...]] = {
-    "resnet20": (PruneBlocks(latency=0.58), replace(TAUGHT, epochs=14)),
-    "resnet56": (PruneBlocks(latency=0.43), replace(TAUGHT, epochs=12)),
+    "resnet20": (PruneBlocks(blocks=4), replace(TAUGHT, epochs=48)),
+    "resnet56": (PruneBlocks(blocks=16), replace(TAUGHT, epochs=32)),
     "resnet18": (HALF,),
     "mobilenet_v2": (replace(HALF, multiple=8),),
 }
@@ -119,10 +120,10 @@ def subject(name: str, options: argparse.Namespace) -> Subject:
 
 def made(own: Subject, options: argparse.Namespace) -> dict[str, Run]:
     """Method → what came out. Integers are put into the shorter network as into the whole one."""
-    shorter = SHORTER[own.name]
+    teacher: dict[str, Any] = {"cache": str(options.work / f"{own.name}-answers")}
     if own.name == "resnet20":  # the better teacher
-        teacher = {"teacher": "zoo:resnet56", "teacher_weights": str(options.weights / CHECKPOINTS["resnet56"])}
-        shorter = tuple(replace(step, **teacher) if isinstance(step, Distill) else step for step in shorter)  # type: ignore[arg-type]
+        teacher |= {"teacher": "zoo:resnet56", "teacher_weights": str(options.weights / CHECKPOINTS["resnet56"])}
+    shorter = tuple(replace(step, **teacher) if isinstance(step, Distill) else step for step in SHORTER[own.name])
     int8 = INT8 if own.judged else Int8(samples=2)
     short = _run(own.model, own, shorter, options.work / f"{own.name}-shorter")
     if options.files:

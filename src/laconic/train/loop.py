@@ -79,7 +79,9 @@ def loop(
         epoch, first = divmod(course.step, an_epoch)
         start = course.state()
         view = derive(seed, "view", epoch % training.views) if training.views else None
-        drawn = batches(split, preprocessing, training.batch, seed=derive(seed, epoch), augment=training.augmentation, view=view, first=first)
+        drawn = batches(
+            split, preprocessing, training.batch, seed=derive(seed, epoch), augment=training.augmentation, view=view, first=first
+        )
         for inputs, targets in itertools.islice(drawn, an_epoch - first):
             torch.manual_seed(derive(seed, epoch, course.step))  # dropout and the like draw from the global generator
             course.set_rate(training.rate(course.step, steps))

@@ -25,3 +25,32 @@ class _Forgetful:
 
 
 FORGETFUL: Memory = _Forgetful()
+
+
+class Parts:
+    """Several trainings, one after the other, in the memory of one step; each finished one leaves a result to those behind it.
+
+    >>> parts = Parts(FORGETFUL)
+    >>> parts.finish({"weights": 1.0})
+    >>> parts.finished
+    [{'weights': 1.0}]
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        kept = memory.recall()
+        self.finished: list[Any] = [] if kept is None else list(kept["finished"])
+        self._state = None if kept is None else kept["state"]
+
+    def recall(self) -> Mapping[str, Any] | None:
+        """The state of the training that is on, or None where it is yet to begin."""
+        return self._state
+
+    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Keep the state of the training that is on, beside the results of those before it."""
+        self._memory.keep(lambda: {"finished": self.finished, "state": state()})
+
+    def finish(self, result: Any) -> None:
+        """The training that is on is through, and this is what came out."""
+        self.finished.append(result)
+        self._state = None

@@ -1,0 +1,321 @@
+"""The loss of Hinton et al. against numbers worked out by hand, and a teacher who is not changed by teaching."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from laconic.base.errors import ModelError, RecipeError
+from laconic.datasets.data import Data
+from laconic.graph.network import Network
+from laconic.methods.distill import Distill
+from laconic.methods.distill.school import School
+from laconic.methods.finetune import Finetune
+from laconic.methods.share import Share
+from laconic.methods.step import Context
+from laconic.train import Task, classification
+from laconic.train.soft_targets import soft_targets
+from laconic.train.task import BatchLoss
+
+Apply = Callable[..., Network]
+LOGITS = (100.0, 10.0, 1.0)
+
+
+def softmax(values: list[float]) -> list[float]:
+    whole = sum(math.exp(v) for v in values)
+    return [math.exp(v) / whole for v in values]
+
+
+def test_logits_100_10_1_at_temperature_100_are_softened_to_1_and_a_tenth_and_a_hundredth() -> None:
+    taught, learnt = softmax([1.0, 0.1, 0.01]), softmax([0.0, 0.0, 0.0])
+    wanted = 100**2 * sum(p * (math.log(p) - math.log(q)) for p, q in zip(taught, learnt, strict=True))
+    got = soft_targets(torch.zeros(1, 3, dtype=torch.float64), torch.tensor([LOGITS], dtype=torch.float64), 100.0)
+    assert float(got) == pytest.approx(wanted, rel=1e-12)
+    assert taught == pytest.approx([0.5623, 0.2286, 0.2090], abs=1e-3)
+
+
+def test_it_is_the_mean_over_the_batch_and_zero_for_a_perfect_student() -> None:
+    one, other = torch.tensor([LOGITS, (3.0, 2.0, 1.0)]), torch.tensor([(1.0, 2.0, 3.0), (0.0, 5.0, 0.0)])
+    apart = [float(soft_targets(one[i : i + 1], other[i : i + 1], 4.0)) for i in range(2)]
+    assert float(soft_targets(one, other, 4.0)) == pytest.approx(sum(apart) / 2, rel=1e-6)
+    assert float(soft_targets(one, one, 4.0)) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_gradient_is_temperature_times_the_difference_of_the_softened_outputs() -> None:
+    """Hinton 2015, eq. 2: ∂C/∂z = (q − p)/τ, times τ²."""
+    student = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64, requires_grad=True)
+    teacher = torch.tensor([[1.5, 0.2, -0.7]], dtype=torch.float64)
+    soft_targets(student, teacher, 3.0).backward()
+    assert torch.allclose(student.grad, 3.0 * (torch.softmax(student / 3, 1) - torch.softmax(teacher / 3, 1)), rtol=1e-12)
+
+
+def test_the_gradient_keeps_its_size_when_the_temperature_rises() -> None:
+    """Hinton 2015, eq. 4: for high τ it is the difference of the centred logits over the number of classes."""
+    student, teacher = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64), torch.tensor([[1.5, 0.2, -0.7]], dtype=torch.float64)
+    limit = ((student - student.mean()) - (teacher - teacher.mean())) / 3
+    for temperature, tolerance in ((1e2, 2e-2), (1e3, 2e-3), (1e4, 2e-4)):
+        learner = student.clone().requires_grad_()
+        soft_targets(learner, teacher, temperature).backward()
+        assert torch.allclose(learner.grad, limit, rtol=tolerance, atol=0)
+
+
+def lesson(step: Distill, model: nn.Module, data: Data, task: Task = classification) -> BatchLoss:
+    """The loss as the training begins."""
+    school = School(step, Network(model), Context(data, model, task))
+    return school.lesson(school.teachers).at(0.0)
+
+
+@pytest.mark.parametrize(("labels", "weight"), [(True, 0.5), (True, 0.0), (False, 2.0)])
+def test_the_loss_is_the_labels_plus_the_weighted_teacher(model: nn.Module, data: Data, labels: bool, weight: float) -> None:
+    student = type(model)().eval()
+    inputs, targets = torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 3])
+    got = lesson(Distill(temperature=3.0, weight=weight, labels=labels), model, data)(student, inputs, targets)
+    wanted = weight * soft_targets(student(inputs), model(inputs), 3.0)
+    wanted = wanted + nn.functional.cross_entropy(student(inputs), targets) * labels
+    assert got.item() == pytest.approx(wanted.item(), rel=1e-6)
+    got.backward()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_outputs_that_decide_nothing_are_met_by_their_squared_difference(model: nn.Module, data: Data) -> None:
+    student, inputs = type(model)().eval(), torch.randn(4, 1, 8, 8)
+    regression = Task(nn.functional.mse_loss, lambda o, t: (o - t).abs().mean(1), "error", higher_is_better=False)
+    wanted = nn.functional.mse_loss(student(inputs), model(inputs)).item()
+    for step, task in ((Distill(labels=False), regression), (Distill(labels=False, match="mse"), classification)):
+        assert lesson(step, model, data, task)(student, inputs, torch.zeros(4)).item() == pytest.approx(wanted)
+
+
+def test_temperature_and_weight_go_to_where_they_are_sent(model: nn.Module, data: Data) -> None:
+    student, inputs, targets = type(model)().eval(), torch.randn(4, 1, 8, 8), torch.arange(4)
+    step = Distill(temperature=8.0, final_temperature=2.0, weight=0.0, final_weight=3.0, labels=False)
+    school = School(step, Network(model), Context(data, model))
+    for progress in (0.0, 0.5, 0.75):
+        wanted = 3 * progress * soft_targets(student(inputs), model(inputs), 8 - 6 * progress)
+        assert school.lesson(school.teachers).at(progress)(student, inputs, targets).item() == pytest.approx(wanted.item(), abs=1e-6)
+
+
+def test_the_teacher_is_unchanged_and_the_student_may_be_the_teacher(model: nn.Module, data: Data, digest) -> None:  # type: ignore[no-untyped-def]
+    model.train()
+    before = digest(model)
+    network = Network(model)
+    context = Context(data, model)
+    step = Distill(epochs=1, batch=16, lr=0.05)
+    trained = step.apply(network, step.plan(network, context), context)
+    assert digest(model) == before
+    assert not torch.equal(trained.module.fc.weight, model.fc.weight)
+    assert trained.module.fc.weight.requires_grad
+
+
+def test_without_labels_a_student_comes_to_say_what_the_teacher_says(model: nn.Module, data: Data, apply: Apply) -> None:
+    teacher = apply(Finetune(epochs=5, batch=16, lr=0.02), Network(model)).module
+    torch.manual_seed(1)
+    student = Network(type(model)().eval())
+    inputs = torch.from_numpy(data.preprocessing.apply(data.train.inputs))
+
+    def apart(network: Network) -> float:
+        with torch.no_grad():
+            return soft_targets(network.module(inputs), teacher(inputs), 1.0).item()
+
+    taught = apply(Distill(epochs=15, batch=16, lr=0.02, labels=False, temperature=2.0), student, original=teacher)
+    assert apart(taught) < apart(student) / 5
+
+
+def write_teacher(folder: Path, classes: int) -> str:
+    (folder / "net.py").write_text(
+        f"from torch import nn\ndef build():\n    return nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, {classes}))\n"
+    )
+    return f"{folder / 'net.py'}:build"
+
+
+def test_a_teacher_may_be_any_model_of_the_same_outputs(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    step = Distill(epochs=1, batch=16, teacher=write_teacher(tmp_path, 4))
+    assert step(model.double(), data).module.fc.weight.dtype == torch.float64
+
+
+def test_a_teacher_of_other_outputs_is_refused_before_anything_is_trained(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    step = Distill(epochs=10**9, teacher=write_teacher(tmp_path, 5))
+    with pytest.raises(ModelError, match=r"the teacher's outputs have shape \(5,\), the student's \(4,\)"):
+        step(model, data)
+
+
+def test_a_teacher_that_does_not_exist_is_refused_before_anything_is_trained(model: nn.Module, data: Data) -> None:
+    with pytest.raises(ModelError):
+        Distill(epochs=10**9, teacher="nowhere.py:build")(model, data)
+
+
+def test_a_task_of_the_user_s_own_gives_the_labels_loss(model: nn.Module, data: Data) -> None:
+    task = Task(lambda o, t: o.sum() * 0 + 7.0, classification.score, "top-1")
+    assert lesson(Distill(weight=0.0), model, data, task)(model, torch.zeros(2, 1, 8, 8), torch.zeros(2)).item() == 7.0
+
+
+def narrow(width: int) -> nn.Module:
+    torch.manual_seed(2)
+    conv = nn.Sequential(nn.Conv2d(1, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU())
+    return nn.Sequential(conv, nn.Conv2d(width, width, 3, padding=1), nn.Flatten(), nn.Linear(width * 16, 4)).eval()
+
+
+def test_hints_come_first_and_train_only_what_is_below_them(model: nn.Module, data: Data) -> None:
+    student = narrow(3)
+    step = Distill(epochs=0, batch=16, lr=0.1, hints=1.0, hint_epochs=4, layers={"0": "block"}, teacher=model)
+    trained = step(student, data).module
+    assert torch.equal(trained[1].weight, student[1].weight)
+    assert not torch.equal(trained[0][0].weight, student[0][0].weight)
+
+
+def test_a_hint_brings_the_layer_nearer_to_the_teacher_s(model: nn.Module, data: Data) -> None:
+    def unexplained(student: nn.Module) -> float:
+        """Of the teacher's layer by the best linear map of the student's."""
+        inputs = torch.from_numpy(data.preprocessing.apply(data.test.inputs))
+        with torch.no_grad():
+            ours, theirs = (
+                values.movedim(1, 3).flatten(0, 2)
+                for values in (student[0](inputs), model.block(torch.relu(model.norm(model.stem(inputs)))))
+            )
+        ours = torch.cat([ours, torch.ones(len(ours), 1)], 1)
+        return float((ours @ torch.linalg.lstsq(ours, theirs).solution - theirs).square().mean())
+
+    trained = Distill(
+        epochs=1, weight=0.0, labels=False, batch=8, lr=0.05, hints=1.0, hint_epochs=30, layers={"0": "block"}, teacher=model
+    )(narrow(5), data)
+    assert unexplained(trained.module) < 0.8 * unexplained(narrow(5))
+
+
+@pytest.mark.parametrize("term", ["hints", "attention", "similarity", "relations"])
+def test_terms_of_layers_fall_while_they_are_trained(term: str, model: nn.Module, data: Data) -> None:
+    step = Distill(epochs=20, batch=32, lr=0.02, weight=0.0, labels=False, layers={"1": "block"}, teacher=model, **{term: 1.0})
+    student = Network(narrow(4))
+    told: list[str] = []
+    context = Context(data, student.module, progress=lambda what, share, line: told.append(line))
+    step.apply(student, step.plan(student, context), context)
+    first, last = (float(line.rpartition(" ")[2]) for line in (told[0], told[-1]))
+    assert last < 0.9 * first
+
+
+def test_a_step_leaves_no_hook_and_no_regressor_in_the_network(model: nn.Module, data: Data) -> None:
+    trained = Distill(epochs=1, batch=16, hints=1.0, attention=1.0, teacher=model, layers={"1": "block"})(narrow(3), data).module
+    assert list(trained.state_dict()) == list(narrow(3).state_dict())
+    assert not any(part._forward_hooks for part in trained.modules())
+
+
+def test_in_mutual_learning_the_teacher_learns_too(model: nn.Module, data: Data, digest) -> None:  # type: ignore[no-untyped-def]
+    student, before = Network(narrow(3)), digest(model)
+    step = Distill(epochs=2, batch=16, mutual=True, weight=1.0)
+    context = Context(data, model)
+    school = School(step, student, context)
+    loss = school.lesson(school.teachers).at(0.0)(student.module, torch.randn(4, 1, 8, 8), torch.arange(4))
+    loss.backward()
+    assert school.teachers[0].fc.weight.grad is not None
+    step.apply(student, step.plan(student, context), context)
+    assert digest(model) == before
+
+
+def test_assistants_stand_between_in_size_and_in_turn(model: nn.Module, data: Data) -> None:
+    torch.manual_seed(0)
+    teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 4)).eval()
+    student = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, 4)).eval()
+    step, network, context = Distill(epochs=1, batch=16, assistants=1), Network(student), Context(data, teacher)
+    (assistant,) = School(step, network, context).assistants
+    sizes = [sum(p.numel() for p in m.parameters()) for m in (teacher, assistant, student)]
+    assert sizes[1] == pytest.approx((sizes[0] * sizes[2]) ** 0.5, rel=0.05)
+    told: list[str] = []
+    step.apply(network, step.plan(network, context), replace(context, progress=lambda what, share, line: told.append(line.split(",")[0])))
+    assert list(dict.fromkeys(told)) == ["assistant 1", "distill"]
+    assert step.plan(network, context).rows[1]["teacher"] == f"original → {sizes[1]:,}"
+
+
+def test_an_assistant_may_be_named(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    step = Distill(epochs=1, batch=16, assistants=(write_teacher(tmp_path, 4),))
+    assert step(model, data).module.fc.weight.requires_grad
+
+
+def test_born_again_it_forgets_first(model: nn.Module, data: Data) -> None:
+    trained = Distill(epochs=0, teacher="self", scratch=True)(model, data).module
+    assert not torch.equal(trained.fc.weight, model.fc.weight)
+    assert trained.norm.running_mean.abs().max() == 0
+    with pytest.raises(RecipeError, match="distill takes dense weights"):
+        Distill(scratch=True)(Share(bits=2)(model, data), data)
+
+
+STAGED = Distill(epochs=2, batch=16, lr=0.02, hints=0.5, hint_epochs=2, layers={"1": "block.bn2"}, assistants=1)
+
+
+@pytest.mark.parametrize("killed", [1, 3, 4, 6])
+def test_killed_in_any_stage_it_goes_on_as_if_it_had_not_been(killed: int, model: nn.Module, data: Data) -> None:
+    """An assistant, hints, outputs: two epochs each, a state at the end of each."""
+
+    class Diary:
+        def __init__(self, *states: Any) -> None:
+            self.states = list(states)
+
+        def recall(self) -> Any:
+            return copy.deepcopy(self.states[-1]) if self.states else None
+
+        def keep(self, state: Any) -> None:
+            self.states.append(copy.deepcopy(state()))
+
+    def trained(memory: Diary) -> Tensor:
+        network, context = Network(narrow(2)), Context(data, model, memory=memory)
+        return STAGED.apply(network, STAGED.plan(network, context), context).module[0][0].weight
+
+    whole = Diary()
+    wanted = trained(whole)
+    assert len(whole.states) == 6
+    rest = Diary(whole.states[killed - 1])
+    assert torch.equal(trained(rest), wanted)
+    assert len(rest.states) == 1 + 6 - killed
+
+
+WRONG = {
+    "hot at the end": {"final_temperature": math.inf},
+    "less than nothing at the end": {"final_weight": -1.0},
+    "no teacher": {"teacher": ()},
+    "a file for one of two": {"teacher": ("a.py:b", "c.py:d"), "teacher_weights": "a.pt"},
+    "shares of others": {"shares": (1.0, 2.0)},
+    "a share of nothing": {"shares": (0.0,)},
+    "hints of nothing": {"hint_epochs": 2},
+    "no layers": {"layers": {}},
+    "all layers": {"layers": "all"},
+    "a negative hint": {"hints": -1.0},
+    "fewer than no assistants": {"assistants": -1},
+    "mutual assistants": {"mutual": True, "assistants": 1},
+    "features from a cache": {"cache": "folder", "attention": 1.0},
+    "frozen": {"temperature": 0.0},
+    "endless": {"temperature": math.inf},
+    "no number": {"temperature": math.nan},
+    "negative": {"weight": -1.0},
+    "training": {"lr": 0.0},
+    "untrained teacher": {"teacher": "zoo:resnet20"},
+    "weights of the original": {"teacher_weights": "a.pt"},
+}
+
+
+@pytest.mark.parametrize("fields", WRONG.values(), ids=WRONG.keys())
+def test_values_that_cannot_be_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(RecipeError):
+        Distill(**fields)  # type: ignore[arg-type]
+
+
+def test_the_plan_tells_the_loss(model: nn.Module, data: Data) -> None:
+    step = Distill(epochs=3, temperature=6.0, weight=0.7, hints=0.5, attention=9.0, layers={"1": "block"}, teacher=model)
+    rows = step.plan(Network(narrow(3)), Context(data, model)).rows
+    assert [(row["term"], row["weight"], row["loss"]) for row in rows] == [
+        ("labels", "1", "H(labels, S)"),
+        ("outputs", "0.7", "6² · KL(T, S; τ = 6)"),
+        ("hints", "0.5", "|r(S) − T|², r 1×1 convolution 3 → 6"),
+        ("attention", "9.0", "|q(S) − q(T)|², q of squares over channels"),
+    ]
+    assert rows[2]["student"], rows[2]["teacher"] == ("1 3×4×4", "block 6×4×4")
+
+
+def test_teachers_given_in_python_are_named_in_the_recipe(model: nn.Module) -> None:
+    assert str(Distill(teacher=model)) == "distill: {epochs: 1, teacher: TinyNet}"
+    assert (
+        str(Distill(teacher=("original", model), shares=(2.0, 1.0)))
+        == "distill: {epochs: 1, teacher: [original, TinyNet], shares: [2.0, 1.0]}"
+    )
