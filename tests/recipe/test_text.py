@@ -37,10 +37,14 @@ TRAINING: dict[str, st.SearchStrategy[Any]] = {
     "batch": st.integers(1, 10**6),
     "optimizer": st.sampled_from(["sgd", "adam"]),
     "weight_decay": st.floats(0, 10),
-    "schedule": st.sampled_from(["cosine", "constant"]),
+    "schedule": st.sampled_from(["cosine", "constant", "step"]),
     "warmup": SHARES,
     "shift": st.integers(0, 9),
     "flip": st.booleans(),
+    "accumulate": st.integers(1, 10**6),
+    "average": st.sampled_from([None, "ema", "swa"]),
+    "mixup": st.floats(0, 10),
+    "cutmix": st.floats(0, 10),
 }
 
 
@@ -87,7 +91,10 @@ FACTORINGS = st.one_of(
     st.builds(Factorize, vbmf=st.just(True)),
 )
 SHARINGS = st.builds(Share, bits=tables(st.integers(1, 12)), start=st.sampled_from(["linear", "density", "random", "exact"]))
-FINETUNES = st.builds(Finetune, **TRAINING)
+FINETUNES = st.one_of(
+    st.builds(Finetune, **TRAINING),
+    st.builds(Finetune, smoothing=SHARES, patience=st.integers(1, 99), average=st.just("ema"), decay=st.floats(0.1, 0.9)),
+)
 DISTILLATIONS = st.one_of(
     st.builds(Distill, **TRAINING, temperature=st.floats(0.1, 50), weight=st.floats(0, 9), labels=st.booleans()),
     st.builds(Distill, teacher=st.just("zoo:resnet20"), teacher_weights=st.text(min_size=1)),

@@ -44,19 +44,6 @@ def together(companion: nn.Module) -> BatchLoss:
     return loss
 
 
-class Diary:
-    """Keeps every state, as a kill after any of them would find it."""
-
-    def __init__(self, *states: object) -> None:
-        self.states = list(states)
-
-    def recall(self):  # type: ignore[no-untyped-def]
-        return self.states[-1] if self.states else None
-
-    def keep(self, state) -> None:  # type: ignore[no-untyped-def]
-        self.states.append(state())
-
-
 def everything(*modules: nn.Module) -> list[Tensor]:
     return [tensor.clone() for module in modules for tensor in module.state_dict().values()]
 
@@ -99,16 +86,20 @@ def test_companions_do_not_stand_in_for_a_model_that_has_nothing_to_train(model:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_training_goes_on_from_any_step_as_if_nothing_had_happened(
-    model: nn.Module, data: Data, optimizer: str, monkeypatch: pytest.MonkeyPatch
+    model: nn.Module,
+    data: Data,
+    diary,
+    optimizer: str,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
 ) -> None:
     monkeypatch.setattr(course, "KEEP_EVERY", -1.0)
-    training, diary = Training(epochs=2, batch=20, lr=0.002, optimizer=optimizer), Diary()  # type: ignore[arg-type]
+    training, memory = Training(epochs=2, batch=20, lr=0.002, optimizer=optimizer), diary()  # type: ignore[arg-type]
     whole, companion = copy.deepcopy(model), peer()
-    list(loop(whole, data.train, data.preprocessing, together(companion), training, 5, diary, [companion]))
-    assert len(diary.states) == 8
-    for state in diary.states:
+    list(loop(whole, data.train, data.preprocessing, together(companion), training, 5, memory, [companion]))
+    assert len(memory.states) == 8
+    for state in memory.states:
         late, other = copy.deepcopy(model), Peer()
-        list(loop(late, data.train, data.preprocessing, together(other), training, 5, Diary(state), [other]))
+        list(loop(late, data.train, data.preprocessing, together(other), training, 5, diary(state), [other]))
         assert equal(everything(late, other), everything(whole, companion))
 
 
@@ -158,10 +149,10 @@ def test_a_scheduled_loss_is_asked_for_every_step_with_the_share_that_is_behind(
     assert ticks[1].loss < next(plain).loss
 
 
-def test_a_scheduled_loss_goes_on_where_it_was(model: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduled_loss_goes_on_where_it_was(model: nn.Module, data: Data, diary, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(course, "KEEP_EVERY", -1.0)
-    diary, late, fading = Diary(), copy.deepcopy(model), Fading()
-    list(loop(model, data.train, data.preprocessing, Fading(), Training(batch=16), 0, diary))
-    list(loop(late, data.train, data.preprocessing, fading, Training(batch=16), 0, Diary(diary.states[1])))
+    memory, late, fading = diary(), copy.deepcopy(model), Fading()
+    list(loop(model, data.train, data.preprocessing, Fading(), Training(batch=16), 0, memory))
+    list(loop(late, data.train, data.preprocessing, fading, Training(batch=16), 0, diary(memory.states[1])))
     assert fading.asked == [2 / 4, 3 / 4]
     assert equal(everything(late), everything(model))

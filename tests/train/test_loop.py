@@ -3,8 +3,7 @@
 import copy
 import inspect
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from torch.nn import functional
 from laconic.base.errors import DataError, ModelError
 from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.data import Data, Split
-from laconic.train import Tick, Training, classification, course, from_task, loop
+from laconic.train import Tick, Training, classification, course, from_task, labels, loop
 from laconic.train.loop import steps_an_epoch
 
 LOSS = from_task(classification.loss)
@@ -50,10 +49,11 @@ def test_it_learns(model: nn.Module, data: Data) -> None:
 class Dropping(nn.Module):
     def __init__(self) -> None:
         super().__init__()
+        self.norm = nn.BatchNorm1d(64)
         self.fc = nn.Linear(64, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(functional.dropout(x.flatten(1), 0.5, self.training))
+        return self.fc(functional.dropout(self.norm(x.flatten(1)), 0.5, self.training))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -129,7 +129,7 @@ def test_no_epochs_change_nothing_but_the_mode(model: nn.Module, data: Data) -> 
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_loss_that_is_not_finite_takes_the_training_back_at_half_the_rate(model: nn.Module, data: Data, bad: float) -> None:
+def test_a_loss_that_is_not_finite_takes_the_training_back_at_half_the_rate(model: nn.Module, data: Data, diary: Any, bad: float) -> None:
     calls = 0
 
     def loss(net: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def test_a_loss_that_is_not_finite_takes_the_training_back_at_half_the_rate(mode
     ticks = list(loop(model, data.train, data.preprocessing, loss, Training(epochs=2, batch=16, schedule="constant", lr=0.01), 0))
     assert [t.step for t in ticks] == [0, 1, 2, 3, 4, 5, 4, 5, 6, 7]  # the seventh step fails: back to where the second epoch began
     whole, half = Training(batch=16, schedule="constant", lr=0.01), Training(epochs=2, batch=16, schedule="constant", lr=0.005)
-    memory = Diary()
+    memory = diary()
     list(loop(slow, data.train, data.preprocessing, LOSS, whole, 0, memory))
     list(loop(slow, data.train, data.preprocessing, LOSS, half, 0, memory))
     assert torch.equal(model.fc.weight, slow.fc.weight)
@@ -156,40 +156,37 @@ def test_a_loss_that_stays_bad_is_reported_and_the_model_is_as_it_was(model: nn.
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
-class Diary:
-    """Keeps every state, as a kill after any of them would find it."""
-
-    def __init__(self) -> None:
-        self.states: list[Mapping[str, Any]] = []
-
-    def recall(self) -> Mapping[str, Any] | None:
-        return self.states[-1] if self.states else None
-
-    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
-        self.states.append(state())
+RESUMED: dict[str, dict[str, Any]] = {
+    "sgd": {},
+    "adam": {"optimizer": "adam"},
+    "accumulated": {"batch": 6, "accumulate": 3},
+    "moving average": {"average": "ema", "decay": 0.9},
+    "mean": {"average": "swa"},
+    "mixed": {"mixup": 0.4, "cutmix": 1.0, "smoothing": 0.1},
+    "all at once": {"batch": 6, "accumulate": 3, "average": "ema", "mixup": 0.4, "schedule": "step", "optimizer": "adam"},
+}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("fields", RESUMED.values(), ids=RESUMED)
 def test_a_training_goes_on_from_any_step_as_if_nothing_had_happened(
-    data: Data, optimizer: Literal["sgd", "adam"], monkeypatch: pytest.MonkeyPatch
+    data: Data, diary: Any, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(course, "KEEP_EVERY", -1.0)
     torch.manual_seed(0)
     start = Dropping()
-    training = Training(epochs=3, batch=20, optimizer=optimizer, shift=1, flip=True)
-    whole, diary = copy.deepcopy(start), Diary()
-    list(loop(whole, data.train, data.preprocessing, LOSS, training, 5, diary))
-    assert len(diary.states) == 12
-    for state in diary.states:
-        late, memory = copy.deepcopy(start), Diary()
-        memory.states.append(state)
-        steps = [t.step for t in loop(late, data.train, data.preprocessing, LOSS, training, 5, memory)]
+    training = Training(**{"epochs": 3, "batch": 20, "shift": 1, "flip": True} | fields)
+    loss, whole, memory = from_task(labels(classification, training)), copy.deepcopy(start), diary()
+    list(loop(whole, data.train, data.preprocessing, loss, training, 5, memory))
+    assert len(memory.states) == 12
+    for state in memory.states:
+        late = copy.deepcopy(start)
+        steps = [t.step for t in loop(late, data.train, data.preprocessing, loss, training, 5, diary(state))]
         assert steps == list(range(state["step"], 12))
-        assert torch.equal(late.fc.weight, whole.fc.weight)
+        assert all(torch.equal(late.state_dict()[name], value) for name, value in whole.state_dict().items())
 
 
-def test_setbacks_are_remembered(data: Data) -> None:
-    model, memory = nn.Linear(1, 1, bias=False).double(), Diary()
+def test_setbacks_are_remembered(data: Data, diary: Any) -> None:
+    model, memory = nn.Linear(1, 1, bias=False).double(), diary()
     training = Training(epochs=2, batch=64, schedule="constant", lr=0.5)
     ticks = loop(model, data.train, data.preprocessing, lambda m, x, t: m.weight.sum(), training, 0, memory)
     next(ticks)

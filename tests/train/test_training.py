@@ -51,12 +51,35 @@ def test_warm_up_climbs_in_equal_steps_to_the_peak_and_never_above(steps: int, w
         {"warmup": 1.0},
         {"warmup": -0.1},
         {"shift": -1},
+        {"accumulate": 0},
+        {"average": "mean"},
+        {"decay": 0.0, "average": "ema"},
+        {"decay": 1.0, "average": "ema"},
+        {"decay": math.nan, "average": "ema"},
+        {"decay": 0.9},
+        {"decay": 0.9, "average": "swa"},
+        {"smoothing": 1.0},
+        {"smoothing": -0.1},
+        {"mixup": -1.0},
+        {"mixup": math.inf},
+        {"cutmix": -1.0},
+        {"cutmix": math.nan},
+        {"patience": 0},
+        {"patience": 2, "average": "swa"},
     ],
     ids=str,
 )
 def test_values_that_cannot_be_are_refused_by_name(field: dict[str, object]) -> None:
     with pytest.raises(RecipeError, match=next(iter(field))):
         Training(**field)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 200), st.sampled_from([0.0, 0.1]))
+def test_steps_divide_the_rate_by_ten_at_one_half_and_three_quarters(steps: int, warmup: float) -> None:
+    training = Training(lr=0.5, schedule="step", warmup=warmup)
+    for step in range(steps):
+        if step >= warmup * steps:
+            assert training.rate(step, steps) == pytest.approx(0.5 / 10 ** ((2 * step >= steps) + (4 * step >= 3 * steps)))
 
 
 def test_augmentation_only_where_it_does_something() -> None:

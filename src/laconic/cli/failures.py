@@ -1,5 +1,6 @@
 """From an exception to a message and an exit code."""
 
+import re
 import sys
 import traceback
 from typing import NoReturn
@@ -35,7 +36,7 @@ def explain(cause: Exception) -> tuple[str, int]:
             error = UsageError(f"this command needs {cause.name}, which is not installed", hint="pip install 'laconic[compress]'")
         case MemoryError():
             error = ResourceError("there is not enough memory for this", hint="a smaller batch or model, or a larger machine")
-        case RuntimeError() if "can't allocate memory" in str(cause):  # how torch says it
+        case RuntimeError() if re.search("can't allocate memory|out of memory|not enough memory", str(cause)):  # how torch says it
             error = ResourceError("there is not enough memory for this", hint="a smaller batch or model, or a larger machine")
         case OSError() if isinstance(cause, _PATHS):
             error = UsageError(f"{cause.strerror}", where=str(cause.filename or ""))

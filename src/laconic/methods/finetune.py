@@ -28,4 +28,4 @@ class Finetune(Training, Step):
         return Plan(({"epochs": self.epochs, "lr": self.lr, "loss": "labels"},))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        return context.fit(network, from_task(context.task.loss), self, "finetune")
+        return context.fit(network, from_task(context.labels(self)), self, "finetune")

@@ -28,6 +28,8 @@ from laconic.graph.network import Network
 from laconic.nn import check_model, hold, weights
 from laconic.nn.checks import at_home
 from laconic.profile.stopwatch import one_thread
+from laconic.train.evaluate import as_runner, evaluate
+from laconic.train.labels import LabelLoss, check_training, labels
 from laconic.train.loop import Tick, loop
 from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.task import BatchLoss, Scheduled, Task, classification
@@ -100,7 +102,15 @@ class Context:
     ) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
         data, seed = self.data, derive(self.seed, purpose)
-        return loop(model, data.train, data.preprocessing, loss, training, seed, self.memory, companions)
+        return loop(model, data.train, data.preprocessing, loss, training, seed, self.memory, companions, self._goodness)
+
+    def labels(self, training: Training) -> LabelLoss:
+        """The task's loss of outputs against targets, as this training smooths and mixes them.
+
+        Raises:
+            RecipeError: labels are to be smoothed, and the task's loss is no cross-entropy.
+        """
+        return labels(self.task, training)
 
     def fit(
         self, network: Network, loss: BatchLoss | Scheduled, training: Training, purpose: str, companions: Sequence[nn.Module] = ()
@@ -112,8 +122,14 @@ class Context:
         """
         held = hold(network.module, network.forms)
         for tick in self.train(held.module, loss, training, purpose, companions):
-            self.progress(purpose, tick.progress, f"loss {tick.loss:.3f}")
+            self.progress(purpose, tick.progress, str(tick))
         return network.released(held)
+
+    def _goodness(self, model: nn.Module) -> float:
+        """The score on the validation split, turned so that more is better."""
+        data, task = self.data, self.task
+        found = evaluate(as_runner(model), data.validation, data.preprocessing, task, "validation split").value
+        return found if task.higher_is_better else -found
 
 
 @dataclass(frozen=True)
@@ -182,6 +198,16 @@ class Step(ABC):
             LaconicError: whatever `plan` and `apply` would say.
         """
 
+    def check_training(self, context: Context) -> None:
+        """Refuse in a moment what its training cannot do with the data and the task.
+
+        Raises:
+            RecipeError, DataError: labels that cannot be smoothed, samples that cannot be mixed or moved.
+        """
+        training = self.trains()
+        if training is not None:
+            check_training(training, context.data, context.task)
+
     def trains(self) -> Training | None:
         """The training that `apply` spends its time on, if it trains."""
         return self if isinstance(self, Training) else None
@@ -213,6 +239,7 @@ class Step(ABC):
         context = Context(data, network.module, task, seed)
         check_model(network.module)
         self._check_forms(network)
+        self.check_training(context)
         self.check(network, context)
         return self.apply(network, self.plan(network, context), context)
 
@@ -250,6 +277,18 @@ def check_fields(step: Step, *rules: tuple[str, bool, str]) -> None:
         if not holds:
             found = f"{name} cannot be {getattr(step, name)!r}"
             raise RecipeError(found, where=f"{step.word()}, {name}", hint=f"{name} is {allowed}")
+
+
+def check_no_patience(step: Step) -> None:
+    """Refuse to stop early what must be trained to its end, because it changes the network on the way.
+
+    Raises:
+        RecipeError: its training has patience.
+    """
+    training = step.trains()
+    if training is not None and training.patience is not None:
+        found = f"{step.word()} is only done when its training is, and patience would stop it before"
+        raise RecipeError(found, where=f"{step.word()}, patience", hint="leave patience out here, and say it in a finetune behind")
 
 
 def said(value: Any) -> dict[str, Any]:

@@ -101,17 +101,17 @@ def check(
     artifact, obstacle = package(original, data)
     exporting = clock.lap()
     network, seconds, warnings = original, 2 * exporting, [obstacle] if obstacle else []
-    a_batch: dict[tuple[str, int], float] = {}
+    a_step: dict[tuple[str, int, int], float] = {}
     for number, step in enumerate(recipe.steps):
         progress("check", 0.4 + 0.4 * number / len(recipe.steps), str(step))
         context = Context(data, original.module, task, recipe.seed)
         training = step.trains()
         if training is not None and training.epochs:
-            kind = (step.word(), training.batch)
-            if kind not in a_batch:
-                a_batch[kind], warning = _seconds_a_batch(step, network, context)
+            kind = (step.word(), training.batch, training.accumulate)
+            if kind not in a_step:
+                a_step[kind], warning = _seconds_a_step(step, network, context)
                 warnings += [warning] if warning else []
-            seconds += a_batch[kind] * training.epochs * steps_an_epoch(len(data.train), training.batch)
+            seconds += a_step[kind] * training.epochs * steps_an_epoch(len(data.train), training.batch, training.accumulate)
         clock.lap()
         draft = step.draft()
         network = draft.apply(network, draft.plan(network, context), context) if draft else network
@@ -149,7 +149,7 @@ class _Enough(Exception):  # noqa: N818  it is no error
     """Ends a training that was only to be timed."""
 
 
-def _seconds_a_batch(step: Step, network: Network, context: Context) -> tuple[float, str]:
+def _seconds_a_step(step: Step, network: Network, context: Context) -> tuple[float, str]:
     """How long one batch of the step's training takes, from the first few; and what went wrong in them."""
     ticks: list[float] = []
 

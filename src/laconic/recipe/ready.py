@@ -31,8 +31,10 @@ def ready(model: nn.Module, data: Data, recipe: Recipe, task: Task) -> Network:
     check_order(recipe.steps, list(weights(model)))
     original = Network(copied(model).eval())
     check_fit(original.module, data, task)
+    context = Context(data, original.module, task)
     for step in recipe.steps:
-        step.check(original, Context(data, original.module, task))
+        step.check_training(context)
+        step.check(original, context)
     return original
 
 

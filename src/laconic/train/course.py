@@ -8,33 +8,102 @@ from typing import Any
 import torch
 from torch import nn
 
-from laconic.base.errors import DataError
+from laconic.base.errors import DataError, ResourceError
+from laconic.nn.checks import at_home
+from laconic.train.average import Average
+from laconic.train.best import Best
 from laconic.train.memory import Memory
+from laconic.train.portions import Batch, least_portion, portions, ran_out
+from laconic.train.task import BatchLoss
 
 KEEP_EVERY = 20.0  # seconds; the end of an epoch is always kept
 MOST_SETBACKS = 3
 
 
 class Course:
-    """A model, what is trained beside it, their optimiser, and how far they have come."""
+    """A model, what is trained beside it, their optimiser, and how far they have come.
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, companions: Sequence[nn.Module] = ()) -> None:
+    Args:
+        model: trained in place.
+        optimizer: over its parameters and those of its companions.
+        companions: modules that are trained beside it.
+        average: follows the weights.
+        best: judges them after each epoch.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        companions: Sequence[nn.Module] = (),
+        average: Average | None = None,
+        best: Best | None = None,
+    ) -> None:
         self.model, self.optimizer, self.companions = model, optimizer, companions
+        self.average, self.best = average, best
         self.step = 0
+        self.most: int | None = None  # samples at a time, once memory has run out
+        self._least = least_portion(model)
         self._setbacks = 0
         self._kept = time.monotonic()
+
+    @property
+    def over(self) -> bool:
+        """Whether it is to stop before its last step."""
+        return self.best is not None and self.best.over
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate, halved once for every setback."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate / 2**self._setbacks
 
-    def descend(self, error: torch.Tensor) -> None:
-        """One step of the optimiser along the gradient of `error`."""
-        self.optimizer.zero_grad(set_to_none=True)
-        error.backward()  # type: ignore[no-untyped-call]
+    def differentiate(self, loss: BatchLoss, group: Sequence[Batch], seed: int) -> float:
+        """The gradients of the mean loss over all samples of a step, and that mean.
+
+        Where memory does not suffice, half as many samples go through at a time, from now on.
+
+        Args:
+            loss: (model, inputs, targets) → mean over the samples.
+            group: the batches of the step.
+            seed: of what the model draws.
+
+        Raises:
+            ResourceError: memory does not suffice for the least that can go through.
+        """
+        while True:
+            torch.manual_seed(seed)  # dropout and the like draw from the global generator
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return sum(self._backward(loss, *portion) for portion in portions(group, self.most, self._least))
+            except (MemoryError, RuntimeError) as cause:
+                if not ran_out(cause):
+                    raise
+                found = str(cause) or type(cause).__name__
+            self._halve(max(len(inputs) for inputs, _ in group), found)  # out here nothing holds the tensors of the attempt any more
+
+    def descend(self) -> None:
+        """One step of the optimiser along the gradients."""
         self.optimizer.step()
+        if self.average is not None:
+            self.average.follow(self.step)
         self.step += 1
+
+    def judge(self) -> None:
+        """Ask, at the end of an epoch, whether these are the best weights so far."""
+        if self.best is None:
+            return
+        if self.average is None:
+            self.best.judge(self.model)
+        else:
+            with self.average.in_place():
+                self.best.judge(self.model)
+
+    def conclude(self) -> None:
+        """Give the model the weights that the training is for: the best, or the mean, or the last as they are."""
+        if self.best is not None:
+            self.best.give(self.model)
+        elif self.average is not None:
+            self.average.give()
 
     def state(self) -> dict[str, Any]:
         """A copy of everything that the next step depends on."""
@@ -42,8 +111,10 @@ class Course:
             "model": self.model.state_dict(),
             "companions": [companion.state_dict() for companion in self.companions],
             "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state(),
+            "best": None if self.best is None else self.best.state(),
         }
-        return {"step": self.step, "setbacks": self._setbacks} | copy.deepcopy(parts)
+        return {"step": self.step, "setbacks": self._setbacks, "most": self.most} | copy.deepcopy(parts)
 
     def keep(self, memory: Memory, last: bool) -> None:
         """Give the state to `memory` if this was the last step of an epoch, or the last time is long ago."""
@@ -55,7 +126,7 @@ class Course:
         """Go on from the state that `memory` kept, if it kept one."""
         state = memory.recall()
         if state is not None:
-            self._setbacks = state["setbacks"]
+            self._setbacks, self.most = state["setbacks"], state["most"]
             self._restore(state)
 
     def go_back(self, state: Mapping[str, Any], loss: float) -> None:
@@ -71,9 +142,28 @@ class Course:
             raise DataError(f"the loss became {loss}", where=where, hint="lower lr, or look for NaN in the data")
         self._setbacks += 1
 
+    def _backward(self, loss: BatchLoss, inputs: torch.Tensor, targets: Any, share: float) -> float:
+        own = at_home(self.model, inputs)
+        error = loss(self.model, own, targets.to(own.device)) * share
+        error.backward()  # type: ignore[no-untyped-call]
+        return float(error.detach())
+
+    def _halve(self, samples: int, found: str) -> None:
+        """Let half as many samples through at a time as the greatest batch had, or the greatest piece of one."""
+        before = samples if self.most is None else min(self.most, samples)
+        if before <= self._least:
+            where = f"training step {self.step}, {before} sample{'s' if before > 1 else ''} at a time"
+            hint = f"a smaller model or sample, or more memory; what was asked for: {found.splitlines()[0]}"
+            raise ResourceError("there is not enough memory to train", where=where, hint=hint)
+        self.most = max(before // 2, self._least)
+
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         for companion, kept in zip(self.companions, state["companions"], strict=True):
             companion.load_state_dict(kept)
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        if self.average is not None:
+            self.average.restore(state["average"])
+        if self.best is not None:
+            self.best.restore(state["best"])

@@ -15,7 +15,7 @@ def mixed(loss: BatchLoss) -> BatchLoss:
     Images come with their channels innermost, which is what the narrow kernels work on: otherwise every layer would turn them around.
     """
 
-    def narrow_loss(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def narrow_loss(model: nn.Module, inputs: torch.Tensor, targets: Any) -> torch.Tensor:
         hook = model.register_forward_hook(_widened)
         try:
             with torch.autocast(inputs.device.type, torch.bfloat16):

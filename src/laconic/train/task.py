@@ -4,14 +4,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-BatchLoss = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
-"""(model, inputs, targets) → scalar, as the loop takes it."""
+BatchLoss = Callable[[nn.Module, torch.Tensor, Any], torch.Tensor]
+"""(model, inputs, targets) → scalar, as the loop takes it. Targets are a tensor, or a `Blend` where the training mixes samples."""
 
 
 class Scheduled(ABC):

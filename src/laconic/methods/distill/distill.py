@@ -98,14 +98,21 @@ class Distill(Options):
         if len(parts.finished) > len(school.assistants):
             model.load_state_dict(parts.finished[-1])
         else:
-            self._fit(model, loss, replace(self, epochs=self.hint_epochs), "hints", context, school.regressors)
+            self._fit(
+                model,
+                loss,
+                replace(self, epochs=self.hint_epochs, patience=None, average=None, decay=None),
+                "hints",
+                context,
+                school.regressors,
+            )
             parts.finish(copy.deepcopy(model.state_dict()))
 
     def _fit(
         self, model: nn.Module, loss: Scheduled, training: Training, purpose: str, context: Context, beside: Sequence[nn.Module] = ()
     ) -> None:
         for tick in context.train(model, loss, training, purpose, beside):
-            context.progress("distill", tick.progress, f"{purpose}, loss {tick.loss:.3f}")
+            context.progress("distill", tick.progress, f"{purpose}, {tick}")
 
     def _staff(self, school: School) -> str:
         names = " + ".join(map(named, self.teachers))

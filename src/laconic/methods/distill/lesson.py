@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from laconic.methods.distill.layers import Pair, Taps
 from laconic.methods.distill.teachers import Combine, averaged, together
+from laconic.train.labels import LabelLoss
 from laconic.train.precision import wide
 from laconic.train.soft_targets import soft_targets
 from laconic.train.task import BatchLoss, Scheduled
 
 Match = Literal["soft", "mse"]
-LabelLoss = Callable[[Tensor, Any], Tensor]
 Teacher = Callable[[Tensor], Tensor]
 
 

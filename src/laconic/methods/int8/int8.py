@@ -145,8 +145,8 @@ class Int8(Step):
                 holders[name] = HOLDERS[form.kind](form)
         held = hold_by(start, holders)
         start_learning(held.module, inside=self.learn == "lsq")
-        for tick in context.train(held.module, from_task(context.task.loss), training, "int8"):
-            context.progress("int8", tick.progress, f"loss {tick.loss:.3f}")
+        for tick in context.train(held.module, from_task(context.labels(training)), training, "int8"):
+            context.progress("int8", tick.progress, str(tick))
         return settled.released(held)
 
     def _weights(self, network: Network, module: nn.Module, layers: list[str], context: Context) -> dict[str, Form]:

@@ -22,7 +22,7 @@ from laconic.forms.magnitude import greatest, magnitude, threshold
 from laconic.forms.patterns import parsed, patterned
 from laconic.graph.network import Network
 from laconic.methods.prune.compensate import compensated
-from laconic.methods.step import Context, Plan, Step, check_fields
+from laconic.methods.step import Context, Plan, Step, check_fields, check_no_patience
 from laconic.nn import Held, hold, matching, weights
 from laconic.nn.checks import at_home
 from laconic.train import Training, from_task
@@ -85,6 +85,7 @@ class Prune(Step):
         check_fields(self, ("samples", self.samples >= 1, "a whole number from 1"))
         if self.rounds > 1 and not self._trains:
             raise RecipeError("more than one round needs training between them", where="prune", hint="training: {epochs: 10, lr: 0.01}")
+        check_no_patience(self)
 
     def _check_pattern(self) -> None:
         if self.pattern is None:
@@ -163,11 +164,11 @@ class Prune(Step):
         start = {name: _opened(network.form(name)) for name in kept}
         held = hold(network.module, {**network.forms, **start})
         self._tighten(held, start, kept, 1 / self.rounds)
-        for tick in context.train(held.module, from_task(context.task.loss), training, "prune"):
+        for tick in context.train(held.module, from_task(context.labels(training)), training, "prune"):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
                 self._tighten(held, start, kept, due / self.rounds)
-            context.progress("prune", tick.progress, f"round {due} of {self.rounds}, loss {tick.loss:.3f}")
+            context.progress("prune", tick.progress, f"round {due} of {self.rounds}, {tick}")
         return network.released(held)
 
     def _round(self, progress: float) -> int:

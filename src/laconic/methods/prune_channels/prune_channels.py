@@ -29,9 +29,10 @@ from laconic.graph.network import Network
 from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
 from laconic.methods.prune_channels.criteria import CRITERIA, Criterion, Norm, filters, scores
 from laconic.methods.prune_channels.masks import Masks
-from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
+from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, check_no_patience, one_said
 from laconic.profile import count
 from laconic.train import Training
+from laconic.train.labels import LabelLoss
 from laconic.train.task import BatchLoss
 
 TRIALS = 7  # halvings where each takes a measurement
@@ -89,6 +90,7 @@ class PruneChannels(Step):
         )
         if (self.rounds > 1 or self.sparsity) and not self._trains:
             raise RecipeError("rounds and sparsity need training", where="prune-channels", hint="training: {epochs: 5, lr: 0.01}")
+        check_no_patience(self)
 
     def _is_share(self, name: str) -> bool:
         share: float = getattr(self, name)
@@ -186,11 +188,11 @@ class PruneChannels(Step):
         """What is zero at the end is cut."""
         masks = Masks(network, groups)
         self._close(masks, groups, keep, context, 1)
-        for tick in context.train(masks.held.module, self._loss(masks.held.module, context), training, "prune-channels"):
+        for tick in context.train(masks.held.module, self._loss(masks.held.module, context.labels(training)), training, "prune-channels"):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
                 self._close(masks, groups, keep, context, due)
-            context.progress("prune-channels", tick.progress, f"round {due} of {self.rounds}, loss {tick.loss:.3f}")
+            context.progress("prune-channels", tick.progress, f"round {due} of {self.rounds}, {tick}")
         return _without(masks.now(), masks.gone(), context)
 
     def _close(self, masks: Masks, groups: list[Group], keep: Mapping[str, int], context: Context, due: int) -> None:
@@ -199,11 +201,11 @@ class PruneChannels(Step):
         stay = {group.name: keep[group.name] + round(ahead * (group.size - keep[group.name])) for group in groups}
         masks.close(stay, self._scores(masks.now(), groups, context))
 
-    def _loss(self, module: nn.Module, context: Context) -> BatchLoss:
+    def _loss(self, module: nn.Module, labels: LabelLoss) -> BatchLoss:
         scales = [layer for layer in module.modules() if isinstance(layer, Norm) and layer.weight is not None]
 
-        def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-            total = context.task.loss(model(inputs), targets)
+        def loss(model: nn.Module, inputs: Tensor, targets: Any) -> Tensor:
+            total = labels(model(inputs), targets)
             return total + self.sparsity * sum(layer.weight.abs().sum() for layer in scales) if self.sparsity else total
 
         return loss

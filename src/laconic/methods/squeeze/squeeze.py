@@ -28,7 +28,7 @@ from laconic.graph.network import Network
 from laconic.methods.squeeze.latent import Latent
 from laconic.methods.squeeze.pressed import Pressed
 from laconic.methods.squeeze.steering import Schedule, gain_of
-from laconic.methods.step import Context, Plan, Step, check_fields
+from laconic.methods.step import Context, Plan, Step, check_fields, check_no_patience
 from laconic.nn.checks import at_home
 from laconic.nn.holding import Held, hold_by
 from laconic.nn.weights import to_torch
@@ -80,6 +80,7 @@ class Squeeze(Training, Step):
             ("temperature", 0 < self.temperature < math.inf, "a number above 0"),
             ("ramp", 0 < self.ramp <= 1, "a share from above 0 to 1"),
         )
+        check_no_patience(self)
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "grid", "masked": "grid", "grid": "grid"}
@@ -101,7 +102,7 @@ class Squeeze(Training, Step):
         held = hold_by(network.module, {row["layer"]: _latent(network, row["layer"], row["first step"]) for row in plan.rows})
         pressed = Pressed(held, [row["layer"] for row in plan.rows])
         target = self._target(network)
-        steps = self.epochs * steps_an_epoch(len(context.data.train), self.batch)
+        steps = self.epochs * steps_an_epoch(len(context.data.train), self.batch, self.accumulate)
         every = max(min(REFIT_EVERY, steps // REFITS), 1)
         _balance(network, held, pressed, context)
         schedule = Schedule(pressed.weigh(), target, self.ramp, gain_of(every, steps))
@@ -111,7 +112,7 @@ class Squeeze(Training, Step):
                 pressed.steer(schedule, tick.progress)
             if (tick.step + 1) * self.epochs % tick.steps < self.epochs:  # an epoch's end
                 _balance(network, held, pressed, context)
-            context.progress("squeeze", tick.progress, f"loss {tick.loss:.3f}, about {float(pressed.size):,.0f} bytes")
+            context.progress("squeeze", tick.progress, f"{tick}, about {float(pressed.size):,.0f} bytes")
         return _within(network, held, pressed, target, context)
 
     def _target(self, network: Network) -> float:
@@ -121,12 +122,12 @@ class Squeeze(Training, Step):
         return self.bits * sum(p.numel() for p in network.module.parameters()) / 8
 
     def _loss(self, target: float, context: Context) -> BatchLoss:
-        teacher = copy.deepcopy(context.original).eval()
+        teacher, labels = copy.deepcopy(context.original).eval(), context.labels(self)
 
-        def loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        def loss(model: nn.Module, inputs: Tensor, targets: Any) -> Tensor:
             assert isinstance(model, Pressed)
             outputs = model(inputs)
-            total = context.task.loss(outputs, targets) + model.price * model.cost() / target
+            total = labels(outputs, targets) + model.price * model.cost() / target
             if not self.weight:
                 return total
             with torch.no_grad():
