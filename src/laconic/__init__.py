@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from laconic.recipe import Recipe
     from laconic.runtime import load
     from laconic.train import Task, Training, next_token
+    from laconic.train.soup import soup
     from laconic.zoo.reference import build_model
 
 __version__ = "0.1.0"
@@ -60,6 +61,7 @@ _HOMES = {
     "load_into": "laconic.graph.restore",
     "next_token": "laconic.train",
     "sensitivity": "laconic.api",
+    "soup": "laconic.train.soup",
     "tokens": "laconic.base.preprocessing",
 }
 
@@ -92,6 +94,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "Task",
     "next_token",
     "Training",
+    "soup",
 ]
 
 
