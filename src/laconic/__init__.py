@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from laconic.api import Result, compress, sensitivity
+    from laconic.api import Result, compress, evaluate, sensitivity
     from laconic.base.preprocessing import tokens
     from laconic.datasets import Data, from_arrays, load_data
     from laconic.graph.restore import load_into
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from laconic.methods.share import Share
     from laconic.methods.squeeze import Squeeze
     from laconic.recipe import Recipe
-    from laconic.runtime import load
+    from laconic.runtime import Session, load
     from laconic.train import Task, Training, next_token
     from laconic.train.soup import soup
     from laconic.zoo.reference import build_model
@@ -49,12 +49,14 @@ _HOMES = {
     "Quantize": "laconic.methods.quantize",
     "Recipe": "laconic.recipe",
     "Result": "laconic.api",
+    "Session": "laconic.runtime",
     "Share": "laconic.methods.share",
     "Squeeze": "laconic.methods.squeeze",
     "Task": "laconic.train",
     "Training": "laconic.train",
     "build_model": "laconic.zoo.reference",
     "compress": "laconic.api",
+    "evaluate": "laconic.api",
     "from_arrays": "laconic.datasets",
     "load": "laconic.runtime",
     "load_data": "laconic.datasets",
@@ -68,8 +70,10 @@ _HOMES = {
 __all__ = [  # noqa: RUF022  in the order of use
     "compress",
     "Result",
+    "evaluate",
     "sensitivity",
     "load",
+    "Session",
     "load_into",
     "Data",
     "from_arrays",

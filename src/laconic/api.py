@@ -9,6 +9,7 @@ from rich.console import Console
 from torch import nn
 
 from laconic.artifact import write
+from laconic.base.measures import Measure
 from laconic.base.progress import Progress, silent
 from laconic.base.records import Record
 from laconic.base.sensitivities import Sensitivity
@@ -21,7 +22,8 @@ from laconic.recipe import Recipe, Run, run
 from laconic.recipe.ready import check_fit
 from laconic.recipe.text import load_recipe
 from laconic.report import render, summary
-from laconic.train import Task, classification
+from laconic.runtime import Session
+from laconic.train import Task, as_runner, classification, judge
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,3 +140,25 @@ def sensitivity(
     check_model(model)
     check_fit(copied(model), data, task)
     return alone.sensitivity(model, data, sparsities, layers=layers, samples=samples, task=task, progress=progress)
+
+
+def evaluate(network: nn.Module | Session, data: Data, *, task: Task = classification) -> Measure:
+    """The task's metric on the test split, with its standard error: of a model, or of a file that `load` opened.
+
+    Args:
+        network: a model, or a session, whose inputs are preprocessed as its file says.
+        data: the splits; only `test` is looked at.
+        task: loss and score; classification unless you bring your own.
+
+    Raises:
+        UsageError: the task's score does not give one value a sample. ModelError, DataError: the network does not take such samples.
+
+    >>> from laconic import build_model, load_data
+    >>> print(evaluate(build_model("zoo:lenet-300-100"), load_data("digits", sample_shape=(1, 28, 28))).unit)
+    %
+    """
+    if isinstance(network, Session):
+        own = network.notes.preprocessing or data.preprocessing
+        return judge(network, data.test, own, task, "file, test split").score
+    check_fit(network, data, task)
+    return judge(as_runner(network), data.test, data.preprocessing, task, "model, test split").score

@@ -184,6 +184,21 @@ def test_control_flow_that_depends_on_data_is_refused_with_the_reason() -> None:
     assert "weights-only" in caught.value.hint
 
 
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x).reshape(len(x), -1, 2)
+
+
+def test_a_number_of_samples_that_is_traced_as_a_constant_is_told_as_such() -> None:
+    with pytest.raises(ExportError, match="takes the number of samples for a constant") as caught:
+        export(Counting(), (4,))
+    assert "x.shape[0]" in caught.value.hint
+
+
 def test_short_names_are_all_different_and_none_is_taken() -> None:
     taken = {"a", "z", "_z", "10"}
     names = [_fresh(number, taken) for number in range(1, 3000)]

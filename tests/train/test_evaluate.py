@@ -1,16 +1,18 @@
 """Scores against a count by hand, with their standard error."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from laconic.base.errors import UsageError
+import laconic
+from laconic.base.errors import DataError, UsageError
 from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.data import Data, Split
-from laconic.train import Task, as_runner, classification, evaluate, judge
+from laconic.train import Task, as_runner, classification, evaluate, judge, scores
 
 PLAIN = Preprocessing((3,), scale=1.0)
 # what `outputs` says is the input itself: three logits a sample
@@ -135,3 +137,81 @@ def test_a_model_without_weights_runs() -> None:
             return x.sum(1)
 
     assert as_runner(Sum())(np.ones((2, 3), np.float32)).tolist() == [3, 3]
+
+
+# a metric of all samples together: (correct, answered) a sample, and the share of answers that are correct
+def answers(outputs: Tensor, targets: Tensor) -> Tensor:
+    answered = outputs.max(1).values > 1
+    return torch.stack([answered & (outputs.argmax(1) == targets), answered], 1).float()
+
+
+def precision(rows: Tensor) -> Tensor:
+    correct, answered = rows.sum(0)
+    return correct / answered
+
+
+PRECISION = Task(classification.loss, answers, "precision", aggregate=precision)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_a_metric_of_a_whole_split_is_no_mean_over_its_batches(batch: int) -> None:
+    measure = evaluate(itself, RIGHT, PLAIN, PRECISION, "by hand", batch)
+    assert measure.value == pytest.approx(100 * 5 / 6)  # one of the seven is not answered, and it is a wrong one
+    assert (measure.unit, measure.n, measure.how) == ("%", 7, "precision, by hand")
+
+
+def test_the_spread_of_a_metric_of_a_whole_split_is_that_of_the_jackknife() -> None:
+    rows = answers(torch.from_numpy(INPUTS), torch.from_numpy(RIGHT.targets)).double().numpy()
+    left_out = np.array([rows[np.arange(7) != one].sum(0) for one in range(7)])
+    shares = left_out[:, 0] / left_out[:, 1]
+    wanted = 6 / 7 * math.sqrt(((shares - shares.mean()) ** 2).sum())
+    assert evaluate(itself, RIGHT, PLAIN, PRECISION, "x").spread == pytest.approx(100 * wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("samples", [1, 7, 64, 640, 1000])
+def test_a_mean_is_the_same_whoever_takes_it(samples: int) -> None:
+    inputs = np.random.default_rng(samples).standard_normal((samples, 3)).astype(np.float32)
+    split = Split(inputs, np.zeros(samples, np.int64))
+    by_us = Task(classification.loss, lambda o, t: o[:, 0], "first", "")
+    by_them = Task(classification.loss, lambda o, t: o[:, 0], "first", "", aggregate=lambda rows: rows.mean())
+    ours, theirs = (evaluate(itself, split, PLAIN, task, "x") for task in (by_us, by_them))
+    assert theirs.value == pytest.approx(ours.value, rel=1e-9, abs=1e-9)
+    assert theirs.spread == pytest.approx(ours.spread, rel=1e-9 if samples <= 64 else 0.25)
+
+
+def test_the_parts_of_a_metric_have_it_as_their_mean() -> None:
+    parts = scores(itself, RIGHT, PLAIN, PRECISION)
+    assert parts.shape == (7,)
+    assert parts.mean() == pytest.approx(100 * 5 / 6)
+
+
+@pytest.mark.parametrize("wrong", [lambda rows: rows, lambda rows: rows.mean(0)], ids=["the rows", "one a column"])
+def test_an_aggregate_must_be_one_number(wrong) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match="the task aggregates the scores of 7 samples to shape") as caught:
+        evaluate(itself, RIGHT, PLAIN, Task(classification.loss, answers, "mine", aggregate=wrong), "x")
+    assert caught.value.where == "mine"
+
+
+def test_rows_need_somebody_who_aggregates_them() -> None:
+    with pytest.raises(UsageError, match="the task's score has shape") as caught:
+        evaluate(itself, RIGHT, PLAIN, Task(classification.loss, answers, "mine"), "x")
+    assert "aggregate" in str(caught.value)
+
+
+def test_a_model_and_its_file_have_the_score_of_the_test_split(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    wanted = evaluate(as_runner(model), data.test, data.preprocessing, classification, "x")
+    result = laconic.compress(model, data, [])
+    session = laconic.load(result.save(tmp_path / "model.lac"))
+    for measure in (laconic.evaluate(model, data), laconic.evaluate(session, data), result.record.after.score):
+        assert (measure.value, measure.spread, measure.n) == (wanted.value, wanted.spread, len(data.test))
+
+
+def test_a_file_s_own_preprocessing_comes_before_its_network(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    session = laconic.load(laconic.compress(model, data, []).save(tmp_path / "model.lac"))
+    other = data.normalised((9.0,), (5.0,))
+    assert laconic.evaluate(session, other).value == laconic.evaluate(model, data).value
+
+
+def test_a_task_that_does_not_fit_is_refused_before_anything_is_scored(model: nn.Module, data: Data) -> None:
+    with pytest.raises(DataError, match="the task does not take outputs"):
+        laconic.evaluate(model, data, task=Task(classification.loss, lambda o, t: o - t, "mine"))

@@ -13,7 +13,7 @@ from torch import nn
 
 import laconic.nn.rounded  # noqa: F401  registers its operator
 from laconic.graph.skeleton import simplified, stripped
-from laconic.graph.trace import FLOAT, prepared, quiet, refusing
+from laconic.graph.trace import FIXED_BATCH, FLOAT, prepared, quiet, refusing
 
 OPSET = 20
 INPUT, OUTPUT = "input", "output"
@@ -75,5 +75,12 @@ def _trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str, given: s
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
             custom_translation_table={torch.ops.laconic.rounded.default: _quantize_and_back},
         )
-    assert program is not None
+        assert program is not None
+        _check_batch(next(value for value in program.model_proto.graph.input if value.name == given))
     return program.model_proto
+
+
+def _check_batch(sample: onnx.ValueInfoProto) -> None:
+    """The exporter itself settles for the number of samples of its example where the forward pass asks for one."""
+    if sample.type.tensor_type.shape.dim[0].dim_value:
+        raise ValueError(f"you {FIXED_BATCH} but the graph takes {sample.type.tensor_type.shape.dim[0].dim_value} samples")

@@ -18,6 +18,7 @@ from laconic.base.errors import ExportError
 from laconic.nn.checks import at_home, home
 
 FLOAT = "float32"
+FIXED_BATCH = "marked batch as dynamic"  # as torch tells of it
 
 
 def trace(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> tuple[fx.Graph, dict[str, str]]:
@@ -74,12 +75,19 @@ def refusing() -> Iterator[None]:
         while root.__cause__ is not None:
             root = root.__cause__
         text = str(root).strip()
-        on_data = ": its forward pass branches or loops on the data's values" if "data-dependent" in text else ""
+        why, hint = _reason(text)
         raise ExportError(
-            f"the model's graph cannot be exported{on_data}",
+            f"the model's graph cannot be exported{why}",
             where=f"{type(root).__name__}: {text.splitlines()[0] if text else 'no message'}",
-            hint="pack it with --weights-only, or make the forward pass free of data-dependent control flow",
+            hint=f"pack it with --weights-only, or {hint}",
         ) from cause
+
+
+def _reason(text: str) -> tuple[str, str]:
+    if FIXED_BATCH in text:
+        return ": its forward pass takes the number of samples for a constant", "write x.shape[0] in it for len(x)"
+    on_data = ": its forward pass branches or loops on the data's values" if "data-dependent" in text else ""
+    return on_data, "make the forward pass free of data-dependent control flow"
 
 
 @contextmanager

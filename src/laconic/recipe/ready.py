@@ -16,7 +16,7 @@ from laconic.nn.passing import passing
 from laconic.recipe.legality import check_order
 from laconic.recipe.recipe import Recipe
 from laconic.train import Task, as_runner, classification
-from laconic.train.evaluate import decisions, score
+from laconic.train.evaluate import aggregated, decisions, score
 
 
 def ready(model: nn.Module, data: Data, recipe: Recipe, task: Task) -> Network:
@@ -43,7 +43,7 @@ def check_fit(model: nn.Module, data: Data, task: Task) -> None:
 
     Raises:
         ModelError: the model does not take such samples. DataError: the outputs do not fit the targets.
-        UsageError: the task's loss is no single number, or its score not one a sample.
+        UsageError: the task's loss is no single number, its score not one a sample, or its aggregate no single number.
     """
     few = data.train.take(np.arange(min(2, len(data.train))))
     inputs, targets = next(batches(few, data.preprocessing, 2))
@@ -54,7 +54,7 @@ def check_fit(model: nn.Module, data: Data, task: Task) -> None:
         _check_classes(outputs, data, type(model).__name__)
     with foreign_code(f"the task does not take outputs of shape {tuple(outputs.shape)}", DataError):
         loss = task.loss(outputs, targets)
-        score(task, outputs, targets)
+        aggregated(task, score(task, outputs, targets))
         decisions(task, outputs, targets)
     if loss.shape != ():
         raise UsageError(

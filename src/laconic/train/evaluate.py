@@ -16,6 +16,7 @@ from laconic.nn.checks import at_home
 from laconic.train.task import Task
 
 Runner = Callable[[np.ndarray], np.ndarray]
+PARTS = 64  # that a split falls into, to know the spread of a metric of all samples together
 
 
 @dataclass(frozen=True)
@@ -45,45 +46,89 @@ def judge(run: Runner, split: Split, preprocessing: Preprocessing, task: Task, h
         how: what the figure is, for its address.
 
     Raises:
-        UsageError: the task's score does not give one value a sample, or its `decide` not one class number.
+        UsageError: the task's score does not give one value or row a sample, its `aggregate` not one number, or its `decide` not one
+            class number.
     """
     each, decided = [], []
     for inputs, targets in batches(split, preprocessing, batch):
         outputs = torch.from_numpy(run(inputs.numpy()))
         each.append(score(task, outputs, targets))
         decided += decisions(task, outputs, targets)
-    return Judged(_mean(torch.cat(each), task, how), tuple(decided))
+    values = parts(task, torch.cat(each))
+    spread = float(values.std(unbiased=False)) / len(values) ** 0.5
+    measure = Measure(task.factor * float(values.mean()), task.unit, f"{task.metric}, {how}", len(split), abs(task.factor) * spread)
+    return Judged(measure, tuple(decided))
 
 
 def scores(run: Runner, split: Split, preprocessing: Preprocessing, task: Task, batch: int = 256) -> np.ndarray:
-    """The task's score of every sample of a split, in the metric's unit: float64 `(n,)`, of which the metric is the mean.
+    """The metric in parts that can be compared one by one, in its unit: float64 `(m,)`, of which the metric is the mean (see `parts`).
 
     Raises:
         UsageError: as `judge`.
     """
     each = [score(task, torch.from_numpy(run(inputs.numpy())), targets) for inputs, targets in batches(split, preprocessing, batch)]
-    return task.factor * torch.cat(each).numpy()
-
-
-def _mean(scores: torch.Tensor, task: Task, how: str) -> Measure:
-    spread = float(scores.std(unbiased=False)) / len(scores) ** 0.5
-    return Measure(task.factor * float(scores.mean()), task.unit, f"{task.metric}, {how}", len(scores), abs(task.factor) * spread)
+    return task.factor * parts(task, torch.cat(each)).numpy()
 
 
 def score(task: Task, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The task's score, one float64 value a sample `(n,)`.
+    """The task's score, one float64 value a sample `(n,)`; where the task aggregates them, one row `(n, …)`.
 
     Raises:
         UsageError: it is something else.
     """
     scores = task.score(outputs, targets)
-    if scores.shape != (len(targets),):
+    if scores.shape[:1] != (len(targets),) or (scores.ndim > 1 and task.aggregate is None):
         raise UsageError(
             f"the task's score has shape {tuple(scores.shape)} for {len(targets)} samples",
             where=task.metric,
-            hint="Task(score=…) returns one value a sample; laconic takes the mean",
+            hint="Task(score=…) returns one value a sample; laconic takes the mean, or what Task(aggregate=…) makes of one row a sample",
         )
     return scores.double()
+
+
+def parts(task: Task, scores: torch.Tensor) -> torch.Tensor:
+    """Numbers whose mean is the metric, and whose spread is that of the metric: float64 `(m,)`.
+
+    These are the scores themselves, or, where the task aggregates them to a metric θ, what each of at most 64 parts of the samples
+    adds to it: θ + (m − 1)(mean of all θ₋ⱼ − θ₋ⱼ), where θ₋ⱼ is the metric without part j. Their standard error is that of the grouped
+    jackknife (Efron & Tibshirani 1993, "An Introduction to the Bootstrap", §11.5). Were θ a mean over samples, they'd be means of parts.
+
+    Args:
+        scores: what `score` gave for a whole split, `(n, …)`.
+
+    Raises:
+        UsageError: the task aggregates to something else than one number.
+
+    >>> task = Task(nn.functional.mse_loss, lambda outputs, targets: outputs, "the mean", aggregate=lambda rows: rows.mean())
+    >>> parts(task, torch.tensor([1.0, 2.0, 6.0]).double()).tolist()
+    [1.0, 2.0, 6.0]
+    """
+    if task.aggregate is None:
+        return scores
+    whole, count = aggregated(task, scores), min(PARTS, len(scores))
+    if count == 1:
+        return whole[None]
+    part = torch.arange(len(scores)) % count
+    without = torch.stack([aggregated(task, scores[part != j]) for j in range(count)])
+    return whole + (count - 1) * (without.mean() - without)
+
+
+def aggregated(task: Task, scores: torch.Tensor) -> torch.Tensor:
+    """The metric, before `factor`, of samples with these scores: a float64 scalar.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if task.aggregate is None:
+        return scores.mean()
+    metric = task.aggregate(scores)
+    if metric.shape != ():
+        raise UsageError(
+            f"the task aggregates the scores of {len(scores)} samples to shape {tuple(metric.shape)}",
+            where=task.metric,
+            hint="Task(aggregate=…) returns one number for all samples together",
+        )
+    return metric.double()
 
 
 def decisions(task: Task, outputs: torch.Tensor, targets: torch.Tensor) -> list[int]:

@@ -32,17 +32,31 @@ class Scheduled(ABC):
 
 @dataclass(frozen=True)
 class Task:
-    """Two callables and the score's name; a third where the problem is to decide between classes.
+    """Two callables and the score's name; a third where the problem is to decide between classes, or the metric no mean over samples.
 
     Args:
         loss: (outputs, targets) → scalar to minimise.
-        score: (outputs, targets) → one value a sample `(n,)`; the mean over a split, times `factor`, is the metric.
+        score: (outputs, targets) → one value a sample `(n,)`; the mean over a split, times `factor`, is the metric. With `aggregate`, one
+            row a sample `(n, …)`: whatever of it the metric counts.
         metric: the metric's name, e.g. "top-1 accuracy".
         unit: of the metric.
-        factor: from the mean score to `unit`: 100 for shares in per cent.
+        factor: from the mean score, or what `aggregate` makes of the rows, to `unit`: 100 for shares in per cent.
         higher_is_better: direction of the metric.
         decide: outputs → one class number a sample `(n,)`, to be held against targets that are such numbers too; None where nothing is
             decided.
+        aggregate: rows of `score` `(m, …)` → the metric of these samples together, one number, where that is no mean over samples: a mean
+            average precision, a mean intersection over union, an F1. It is asked about a whole split, and, to know how sure that is, about
+            the split without one part or another.
+
+    >>> def hits(outputs, targets):  # (n, 3): what of a sample precision and recall are made of
+    ...     found = outputs > 0
+    ...     return torch.stack([found & targets, found, targets], 1).float()
+    >>> def f1(rows):
+    ...     true, found, wanted = rows.sum(0)
+    ...     return 2 * true / (found + wanted)
+    >>> task = Task(F.binary_cross_entropy_with_logits, hits, "F1", aggregate=f1)
+    >>> round(float(task.aggregate(hits(torch.tensor([2.0, 1.0, -1.0]), torch.tensor([True, False, True])))), 3)
+    0.5
     """
 
     loss: Loss
@@ -52,6 +66,7 @@ class Task:
     factor: float = 100.0
     higher_is_better: bool = True
     decide: Callable[[torch.Tensor], torch.Tensor] | None = None
+    aggregate: Callable[[torch.Tensor], torch.Tensor] | None = None
 
 
 def _likeliest(outputs: torch.Tensor) -> torch.Tensor:
