@@ -102,7 +102,7 @@ def test_a_drop_that_cannot_be_held_is_refused(trained: nn.Module, digits: Data)
     exact = as_runner(trained)(digits.preprocessing.apply(digits.validation.inputs))
     rows = {sample.tobytes() for sample in exact}
     task = Task(classification.loss, lambda outputs, _: torch.tensor([float(y.numpy().tobytes() in rows) for y in outputs]), "bits kept")
-    with pytest.raises(BudgetError, match="bits kept falls by 100"):
+    with pytest.raises(BudgetError, match="bits kept is worse by 100"):
         applied(Quantize(drop=50.0, samples=FEW), trained, digits, task)
 
 

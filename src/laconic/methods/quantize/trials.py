@@ -83,7 +83,7 @@ class Trials:
 
         found, least = coarsest(tried, most, *self._range(FIRST_BITS))
         if found is None:
-            failed = f"{task.metric} falls by {least:.3g} {task.unit} at least, {most:g} is allowed"
+            failed = f"{task.metric} is worse by {least:.3g} {task.unit} at least, {most:g} is allowed"
             raise BudgetError(failed, where="quantize, drop", hint=OTHERWISE)
         return found
 
