@@ -448,7 +448,7 @@ def test_a_residual_network_may_run(model: nn.Module) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", [name for name in ZOO if ZOO[name].classes == 10])  # the large ones: tests/zoo
 def test_the_zoo_may_run(name: str) -> None:
     assert_runs(ZOO[name].build(), ZOO[name].sample_shape)
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from laconic.base.errors import ModelError
 from laconic.zoo.checkpoint import load_weights, read_state
+from laconic.zoo.googlenet import TABLE, GoogLeNet
 
 
 def _network(seed=0, hidden=4):
@@ -141,3 +142,14 @@ def test_no_file_a_folder_and_another_suffix(tmp_path):
     (tmp_path / "w.h5").touch()
     with pytest.raises(ModelError, match=r"not read from \.h5"):
         read_state(tmp_path / "w.h5")
+
+
+def test_the_side_classifiers_of_a_googlenet_are_passed_over(tmp_path):
+    network = GoogLeNet(classes=4, sample_shape=(3, 32, 32), rows=dict(list(TABLE.items())[:6]))
+    saved = {name: value + 1 for name, value in network.state_dict().items()}
+    state = {**saved, "aux1.fc1.weight": torch.ones(2, 2), "aux2.conv.bn.bias": torch.ones(2)}
+    torch.save(state, tmp_path / "w.pt")
+    assert _equal(load_weights(network, tmp_path / "w.pt").state_dict(), saved)
+    torch.save({**state, "aux3.weight": torch.ones(2)}, tmp_path / "w.pt")
+    with pytest.raises(ModelError, match=r"1 unexpected: aux3\.weight\n"):
+        load_weights(network, tmp_path / "w.pt")

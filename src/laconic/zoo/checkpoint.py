@@ -4,7 +4,7 @@ import copy
 import pickle
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,12 @@ def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
         return load_into(model, path)
     state = read_state(path)
     loaded = copy.deepcopy(model)
-    _compare(loaded.state_dict(), state, str(path))
-    loaded.load_state_dict(state)
+    wanted = loaded.state_dict()
+    misshapen = [name for name, value in wanted.items() if name in state and state[name].shape != value.shape]
+    told = loaded.load_state_dict({name: value for name, value in state.items() if name not in misshapen}, strict=False)
+    missing = [name for name in told.missing_keys if name not in misshapen]
+    shapes = [f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}" for name in misshapen]
+    _check((("missing", missing), ("unexpected", told.unexpected_keys), ("of another shape", shapes)), str(path))
     return loaded
 
 
@@ -105,20 +109,12 @@ def _state_in(content: Any, where: str) -> State:
     return {str(name): value for name, value in content.items()}
 
 
-def _compare(wanted: Mapping[str, Tensor], found: State, where: str) -> None:
-    # Batch norm's step counters are no weights: checkpoints from before torch 0.4.1 have none, and load_state_dict makes them.
-    missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in found if name not in wanted]
-    shapes = [
-        f"{name} {tuple(found[name].shape)} for {tuple(value.shape)}"
-        for name, value in wanted.items()
-        if name in found and found[name].shape != value.shape
-    ]
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    complaints = [f"{len(names)} {kind}: {_few(names)}" for kind, names in kinds if names]
+def _check(kinds: Iterable[tuple[str, list[str]]], where: str) -> None:
+    complaints = {kind: f"{len(names)} {kind}: {_few(names)}" for kind, names in kinds if names}
     if complaints:
-        hint = "build the network with the classes and the sample shape of the checkpoint" if shapes else "build the network that was saved"
-        raise ModelError("the weights do not fit the model; " + "; ".join(complaints), where=where, hint=hint)
+        misshapen = "of another shape" in complaints
+        hint = "build the network " + ("with the classes and the sample shape of the checkpoint" if misshapen else "that was saved")
+        raise ModelError("the weights do not fit the model; " + "; ".join(complaints.values()), where=where, hint=hint)
 
 
 def _few(names: list[str]) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from laconic.base.errors import ModelError
+from laconic.zoo.blocks.initialise import he_normal
 from laconic.zoo.shapes import image_shape
 
 Shortcut = Literal["A", "B"]
@@ -53,7 +54,7 @@ class ResNetCifar(nn.Module):
         self.layer2 = _stage(16, 32, blocks, stride=2, shortcut=shortcut)
         self.layer3 = _stage(32, 64, blocks, stride=2, shortcut=shortcut)
         self.linear = nn.Linear(64, classes)
-        self.apply(_initialise)
+        self.apply(he_normal)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""
@@ -105,9 +106,3 @@ def _shortcut(inputs: int, outputs: int, stride: int, kind: Shortcut) -> nn.Modu
 def _stage(inputs: int, outputs: int, blocks: int, *, stride: int, shortcut: Shortcut) -> nn.Sequential:
     first = Block(inputs, outputs, stride=stride, shortcut=shortcut)
     return nn.Sequential(first, *(Block(outputs, outputs) for _ in range(1, blocks)))
-
-
-def _initialise(module: nn.Module) -> None:
-    """Zero-mean normal weights of variance 2 / fan-in (He et al., "Delving Deep into Rectifiers", ICCV 2015, equation 10)."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
