@@ -4,6 +4,7 @@ from math import prod
 
 from torch import nn
 
+from laconic.nn.transferred import ExpandedConv2d
 from laconic.profile.complexity import conv_macs, linear_macs, transposed_conv_macs
 
 # Their multiplications are one per value at most, fold into a neighbour, or are look-ups: the field counts them as free.
@@ -16,7 +17,7 @@ def family(module: nn.Module, parametric: bool) -> str:
     >>> family(nn.Conv2d(3, 8, 3), True), family(nn.Linear(8, 2), True), family(nn.ReLU(), False), family(nn.LSTM(4, 4), True)
     ('conv', 'fc', 'free', 'unknown')
     """
-    if isinstance(module, nn.modules.conv._ConvNd):
+    if isinstance(module, nn.modules.conv._ConvNd | ExpandedConv2d):
         return "conv"
     if isinstance(module, nn.Linear):
         return "fc"
@@ -36,6 +37,8 @@ def macs(module: nn.Module, entered: tuple[int, ...], left: tuple[int, ...]) -> 
             count, shape = conv_macs, left
         case nn.Linear():
             return linear_macs(module.in_features, module.out_features, prod(left[:-1]))
+        case ExpandedConv2d():
+            return module.multiplied * left[0] * left[-2] * left[-1]
         case _:
             return 0
     axes = len(module.kernel_size)
