@@ -207,7 +207,7 @@ def angles(split: Split) -> Split:
     grid = nn.functional.affine_grid(
         torch.stack([cos, -sin, zero, sin, cos, zero], 1).reshape(-1, 2, 3), list(split.inputs.shape), align_corners=False
     )
-    return Split(nn.functional.grid_sample(torch.from_numpy(split.inputs).float(), grid, align_corners=False).numpy(), split.targets)
+    return Split(nn.functional.grid_sample(torch.tensor(split.inputs).float(), grid, align_corners=False).numpy(), split.targets)
 
 
 def _spread(values: list[float]) -> tuple[float, float]:

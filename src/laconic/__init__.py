@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from laconic.methods.quantize import Quantize
     from laconic.methods.share import Share
     from laconic.methods.squeeze import Squeeze
+    from laconic.methods.transfer import Transfer
     from laconic.recipe import Recipe
     from laconic.runtime import Session, load
     from laconic.train import Task, Training, next_token
@@ -54,6 +55,7 @@ _HOMES = {
     "Squeeze": "laconic.methods.squeeze",
     "Task": "laconic.train",
     "Training": "laconic.train",
+    "Transfer": "laconic.methods.transfer",
     "build_model": "laconic.zoo.reference",
     "compress": "laconic.api",
     "evaluate": "laconic.api",
@@ -84,6 +86,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "PruneChannels",
     "PruneBlocks",
     "Factorize",
+    "Transfer",
     "Share",
     "Quantize",
     "Squeeze",

@@ -24,6 +24,7 @@ from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import KEEPS, Context, Step
+from laconic.methods.transfer import Transfer
 from laconic.nn import weights
 from laconic.recipe import STEPS, check_order
 from laconic.train import Training
@@ -36,6 +37,7 @@ EVERY: dict[str, Step] = {
     "prune channels": PruneChannels(ratio=0.3, criterion="l2"),
     "prune blocks": PruneBlocks(blocks=1, samples=32),
     "factorize": Factorize(rank={"block.*": 2}, kind="svd", samples=32),
+    "transfer": Transfer(kind={"stem": "flip"}, samples=32),
     "share": Share(bits=3),
     "share some": Share(bits={"block.*": 2}),
     "fold": Fold(),
@@ -84,6 +86,7 @@ REFUSED = {
     ("squeeze", "share"),
     ("squeeze", "share some"),
     ("squeeze", "fold"),
+    *itertools.product((*PRUNED, *SHARED, "quantize", "squeeze", "int4"), ("transfer",)),
     *itertools.product(SHARED, ("int8", "half", "fuse")),
     *itertools.product(("quantize", "squeeze"), ("half", "fuse")),
     *itertools.product(("int8", "int4"), (*PRUNED, *SHARED, "half")),
@@ -92,8 +95,14 @@ REFUSED = {
 RESTS = {
     *itertools.product(("int8",), ("prune channels", "prune blocks", "factorize", "fold", "fuse", "int8")),
     *itertools.product(("fuse",), ("prune channels", "prune blocks", "factorize", "fold")),
+    *itertools.product(("fold", "prune channels", "prune blocks", "factorize", "fuse", "int8"), ("transfer",)),
 }  # on the network's structure as the first left it
-GONE = {("prune blocks", "prune blocks"), ("prune blocks", "share some"), ("prune blocks", "factorize")}  # the model has one block
+GONE = {
+    ("prune blocks", "prune blocks"),
+    ("prune blocks", "share some"),
+    ("prune blocks", "factorize"),
+    ("transfer", "transfer"),
+}  # the model has one block, and one stem
 LEFT = {
     "prune": "masked",
     "prune gradually": "masked",
@@ -160,7 +169,9 @@ def test_what_a_step_makes_of_each_form_is_what_it_says(word: str, model: nn.Mod
 
 
 @pytest.mark.parametrize("between", [[], [Finetune()], [Quantize(bits=4.0), Distill()]], ids=["at once", "later", "much later"])
-@pytest.mark.parametrize("second", [Fold(), PruneChannels(ratio=0.3), PruneBlocks(blocks=1), Factorize(macs=0.5), Fuse()], ids=str)
+@pytest.mark.parametrize(
+    "second", [Fold(), PruneChannels(ratio=0.3), PruneBlocks(blocks=1), Factorize(macs=0.5), Fuse(), Transfer(kind="flip")], ids=str
+)
 def test_what_values_are_rounded_in_is_not_changed_any_more(second: Step, between: list[Step]) -> None:
     with pytest.raises(RecipeError, match=f"{second.word()} changes the network's structure, on which int8 rests") as caught:
         check_order([second, Int8(), *between, second], ["a"])

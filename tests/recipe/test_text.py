@@ -25,6 +25,7 @@ from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Step
+from laconic.methods.transfer import Transfer
 from laconic.recipe import STEPS, Recipe, load_recipe, parse, schema, write
 from laconic.recipe.text import presets
 from laconic.train import Training
@@ -125,6 +126,9 @@ BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     PruneChannels: CHANNEL_PRUNINGS,
     PruneBlocks: BLOCK_PRUNINGS,
     Factorize: FACTORINGS,
+    Transfer: st.builds(
+        Transfer, kind=tables(st.sampled_from(["crelu", "mba", "flip", "c4", "circulant", "dcnn"])), samples=st.integers(0, 99)
+    ),
     Share: SHARINGS,
     Finetune: FINETUNES,
     Distill: DISTILLATIONS,

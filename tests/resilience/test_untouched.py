@@ -29,7 +29,14 @@ GRIDS = Recipe(
 )  # no step takes both a grid and a codebook
 
 
-SMALLER = Recipe((laconic.Factorize(params=0.9), laconic.PruneChannels(macs=0.8), laconic.PruneBlocks(blocks=1, samples=32)))
+SMALLER = Recipe(
+    (
+        laconic.Transfer(kind={"stem": "mba"}, samples=32),
+        laconic.Factorize(params=0.9),
+        laconic.PruneChannels(macs=0.8),
+        laconic.PruneBlocks(blocks=1, samples=32),
+    )
+)
 INTEGERS = Recipe(
     (laconic.Fuse(measured=False), laconic.Half(), laconic.Int4(), laconic.Int8(samples=32, training=laconic.Training(batch=32)))
 )

@@ -7,7 +7,7 @@ from typing import Any
 from laconic.artifact.artifact import Notes
 from laconic.artifact.limits import Limits
 from laconic.artifact.wire import Reader, deflate, inflate
-from laconic.base.edits import Cut, Factored, Merged, Narrowed, Rounded, Shortened
+from laconic.base.edits import Cut, Factored, Merged, Narrowed, Rounded, Shortened, Transferred
 from laconic.base.errors import DataError
 from laconic.base.preprocessing import Preprocessing, tokens
 
@@ -45,6 +45,8 @@ def _write_cut(cut: Cut) -> dict[str, Any]:
     """Channels as bits of a hexadecimal number: half a byte stands for four of them."""
     if isinstance(cut, Factored):
         return {"layer": cut.layer, "kind": cut.kind, "ranks": list(cut.ranks)}
+    if isinstance(cut, Transferred):
+        return {"transferred": cut.layer, "kind": cut.kind}
     if isinstance(cut, Shortened):
         return _write_sample(cut) | {"branches": list(cut.removed)}
     return _write_sample(cut) | {"channels": {name: f"{bits:x}" for name, bits in cut.removed}}
@@ -89,6 +91,8 @@ def _read_preprocessing(fields: dict[str, Any]) -> Preprocessing:
 def _read_cut(fields: dict[str, Any], limits: Limits) -> Cut:
     if "layer" in fields:
         return Factored(_text(fields["layer"]), _text(fields["kind"]), _shape(fields["ranks"]))
+    if "transferred" in fields:
+        return Transferred(_text(fields["transferred"]), _text(fields["kind"]))
     shape, dtype = _read_sample(fields, limits)
     if "branches" in fields:
         return Shortened(shape, dtype, _texts(fields["branches"]))

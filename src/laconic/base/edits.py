@@ -72,6 +72,19 @@ class Factored:
 
 
 @dataclass(frozen=True)
+class Transferred:
+    """The filters of a convolution are images of fewer base filters.
+
+    Args:
+        layer: that was a convolution; what is in its place has its name, with the base for a weight, and the `order` of its outputs.
+        kind: of the images, one of those in `nn.transferred`.
+    """
+
+    layer: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Merged:
     """Layers that read the same value are one, whose outputs are shared out; it has the place of the first. Comes after all cuts and folds.
 
@@ -111,7 +124,7 @@ class Rounded:
 
 
 ROUNDED = "rounded"  # the module that holds all of them
-Cut = Narrowed | Shortened | Factored
+Cut = Narrowed | Shortened | Factored | Transferred
 Edit = Folded | Cut | Merged | Rounded
 
 

@@ -118,6 +118,21 @@ def _entering(node: fx.Node) -> fx.Node:
     return found
 
 
+def called_layers(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT) -> list[str]:
+    """Paths of the layers that the forward pass calls as layers, and not by their weights, in the order of the calls.
+
+    Raises:
+        ExportError: the model cannot be traced.
+
+    >>> called_layers(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), (4,))
+    ['0']
+    """
+    program = exported(model, sample_shape, dtype, free_batch=True)
+    names = held_names(program)
+    paths = [layer_of(model, node, names) for node in program.graph.nodes if node.op == "call_function"]
+    return [path for path in dict.fromkeys(paths) if path]
+
+
 def layer_of(model: nn.Module, node: fx.Node, names: Mapping[str, str]) -> str | None:
     """The path of the layer that a call is: it reads all of the layer's own tensors and no others, and does what the layer does."""
     read = {names[one.name] for one in node.all_input_nodes if one.name in names}

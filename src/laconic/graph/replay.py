@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from laconic.artifact import Notes
-from laconic.base.edits import Cut, Edit, Factored, Folded, Shortened, cuts_of, folds_of, merged_of, rounded_of
+from laconic.base.edits import Cut, Edit, Factored, Folded, Shortened, Transferred, cuts_of, folds_of, merged_of, rounded_of
 from laconic.base.errors import ModelError
 from laconic.graph.branches import Branches
 from laconic.graph.channels import Kept, narrow
@@ -18,6 +18,8 @@ from laconic.graph.merge import remerged
 from laconic.graph.network import Network
 from laconic.graph.rounding import Points
 from laconic.nn.factored import chain, product
+from laconic.nn.transferred import KINDS, TransferredConv2d
+from laconic.nn.transferred import transferred as fresh
 from laconic.nn.weights import to_numpy, to_torch
 
 State = dict[str, np.ndarray]
@@ -44,6 +46,8 @@ def recut(model: nn.Module, cut: Cut) -> Smaller:
     """
     if isinstance(cut, Factored):
         return _factored(model, cut)
+    if isinstance(cut, Transferred):
+        return _transferred(model, cut)
     if isinstance(cut, Shortened):
         module, gone = _shorter(model, cut)
         zeros = {name: np.zeros_like(to_numpy(value)) for name, value in model.state_dict().items() if name in gone}
@@ -105,6 +109,25 @@ def factored(network: Network, cut: Factored, factors: Sequence[np.ndarray]) -> 
     return Network(module, forms, (*edits, cut))
 
 
+@torch.no_grad()
+def transferred(network: Network, cut: Transferred, base: np.ndarray, order: np.ndarray) -> Network:
+    """A new network in which these base filters, and images of them in this order, stand for those of a convolution; its bias stays.
+
+    Raises:
+        ModelError: there is no such layer, or its filters cannot be shared out so.
+    """
+    module = recut(network.module, cut).module
+    made, before = module.get_submodule(cut.layer), network.module.get_submodule(cut.layer)
+    assert isinstance(made, TransferredConv2d)
+    assert isinstance(made.order, torch.Tensor)
+    made.weight.copy_(to_torch(np.ascontiguousarray(base)))
+    made.order.copy_(to_torch(order))
+    if made.bias is not None and isinstance(before.bias, torch.Tensor):
+        made.bias.copy_(before.bias)
+    forms = {name: form for name, form in network.forms.items() if name != f"{cut.layer}.weight"}
+    return Network(module, forms, (*network.edits, cut))
+
+
 def noted(edits: Sequence[Edit]) -> Notes:
     """What the notes of a file say of them."""
     folds = tuple((edit.layer, edit.norm) for edit in folds_of(tuple(edits)))
@@ -125,12 +148,16 @@ def _shorter(model: nn.Module, cut: Shortened) -> tuple[nn.Module, set[str]]:
     return branches.without(cut.removed), gone
 
 
+def _layer(model: nn.Module, name: str) -> nn.Module:
+    layers = dict(model.named_modules())
+    if not name or name not in layers:
+        raise ModelError(f"the model has no layer {name!r}")
+    return layers[name]
+
+
 def _factored(model: nn.Module, cut: Factored) -> Smaller:
     module = copy.deepcopy(model)
-    layers = dict(module.named_modules())
-    if not cut.layer or cut.layer not in layers:
-        raise ModelError(f"the model has no layer {cut.layer!r}")
-    made = chain(layers[cut.layer], cut.kind, cut.ranks)
+    made = chain(_layer(module, cut.layer), cut.kind, cut.ranks)
     module.set_submodule(cut.layer, made)
     last = f"{cut.layer}.{len(made) - 1}"
 
@@ -139,6 +166,20 @@ def _factored(model: nn.Module, cut: Factored) -> Smaller:
         others = {name: array for name, array in state.items() if not name.startswith(f"{cut.layer}.")}
         bias = {f"{cut.layer}.bias": state[f"{last}.bias"]} if f"{last}.bias" in state else {}
         return others | bias | {f"{cut.layer}.weight": product(cut.kind, cut.ranks, factors).astype(factors[0].dtype)}
+
+    return Smaller(module, restored)
+
+
+def _transferred(model: nn.Module, cut: Transferred) -> Smaller:
+    module = copy.deepcopy(model)
+    module.set_submodule(cut.layer, fresh(_layer(module, cut.layer), cut.kind))
+
+    def restored(state: State) -> State:
+        images = to_numpy(torch.cat(KINDS[cut.kind].images(to_torch(state[f"{cut.layer}.weight"]))))
+        order = state[f"{cut.layer}.order"]
+        if not np.array_equal(np.sort(order), np.arange(len(images))):
+            raise ModelError(f"the file's order of the filters of {cut.layer!r} is none", hint="it is damaged, or not of this class")
+        return {name: array for name, array in state.items() if name != f"{cut.layer}.order"} | {f"{cut.layer}.weight": images[order]}
 
     return Smaller(module, restored)
 

@@ -20,8 +20,8 @@ OTHER_CLASS = "give an object of the class that was packed"
 def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> nn.Module:  # noqa: B008  frozen
     """A copy of `model` with the weights of a `.lac` file; what was folded is written as the normalisation that does the same.
 
-    Channels and branches that were taken out are there again, with weights of zero; of layers that were factored, the product. What
-    the file rounds on its way through the network, the class does not.
+    Channels and branches that were taken out are there again, with weights of zero; of layers that were factored, the product, and
+    of filters that were shared out, each one. What the file rounds on its way through the network, the class does not.
 
     Args:
         model: of the class that was packed.

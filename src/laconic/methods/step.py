@@ -36,7 +36,7 @@ from laconic.train.task import BatchLoss, Scheduled, Task, classification
 from laconic.train.training import Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
-NOTHING, CUTS, MERGES, ROUNDS = range(4)  # what a step may change of a network's structure, in the order in which it must
+NOTHING, SHARES, CUTS, MERGES, ROUNDS = range(5)  # what a step may change of a network's structure, in the order in which it must
 TURNS = 20
 MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them may go through the network as one batch
 

@@ -39,7 +39,7 @@ def check_order(steps: Sequence[Step], names: Sequence[str] | None = None) -> No
 
 
 def _check_structure(steps: Sequence[Step]) -> None:
-    """Cuts come first, then merges, then roundings, and those once: what a merge or a rounding refers to must not change after it."""
+    """Shared filters come first, then cuts, then merges, then roundings, and those once: what a later one refers to must not change."""
     last: Step | None = None
     for number, step in enumerate(steps, 1):
         if last is not None and (NOTHING < step.changes < last.changes or step.changes == last.changes == ROUNDS):

@@ -15,12 +15,14 @@ from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Step
+from laconic.methods.transfer import Transfer
 
 STEPS: dict[str, type[Step]] = {
     "finetune": Finetune,
     "distill": Distill,
     "fold": Fold,
     "fuse": Fuse,
+    "transfer": Transfer,
     "factorize": Factorize,
     "prune": Prune,
     "prune-channels": PruneChannels,

@@ -15,20 +15,18 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from laconic.base.edits import Factored
 from laconic.base.errors import BudgetError, RecipeError
-from laconic.graph.layered import layer_of
+from laconic.graph.layered import called_layers
 from laconic.graph.network import Network
 from laconic.graph.replay import factored
-from laconic.graph.trace import exported, held_names
 from laconic.methods.factorize.decompose import decompose, matrices, spectra
 from laconic.methods.factorize.vbmf import vbmf_rank
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
 from laconic.nn import matching
-from laconic.nn.checks import at_home
+from laconic.nn.channel_moments import channel_moments
 from laconic.nn.factored import KINDS, chain, macs, most, suits
 from laconic.profile import LayerProfile, count
 from laconic.train import as_runner, evaluate
@@ -264,16 +262,14 @@ class Factorize(Step):
         return ratio < 1
 
     def _moments(self, network: Network, names: list[str], context: Context) -> dict[str, np.ndarray]:
-        return _moments(network.module, names, context, self.samples) if self.samples and names else {}
+        return channel_moments(network.module, names, context.calibration(self.samples)) if self.samples and names else {}
 
 
 def _layers(network: Network, context: Context) -> list[str]:
     """Paths of the layers that the forward pass calls as layers, and not by their weights."""
     stage = context.data.preprocessing
-    program = exported(network.module, stage.shape, stage.dtype, free_batch=True)
-    names = held_names(program)
-    paths = [layer_of(network.module, node, names) for node in program.graph.nodes if node.op == "call_function"]
-    return [path for path in dict.fromkeys(paths) if path and any(suits(kind, network.module.get_submodule(path)) for kind in KINDS)]
+    paths = called_layers(network.module, stage.shape, stage.dtype)
+    return [path for path in paths if any(suits(kind, network.module.get_submodule(path)) for kind in KINDS)]
 
 
 def _cheapest(layer: Candidate, ranks: Callable[[list[np.ndarray]], tuple[int, ...]]) -> Choice:
@@ -300,28 +296,6 @@ def _split(network: Network, choices: Mapping[str, Choice], moments: Mapping[str
         factors = decompose(kind, network.array(f"{name}.weight"), ranks, moments.get(name), context.seed)
         network = factored(network, Factored(name, kind, ranks), factors)
     return network
-
-
-@torch.no_grad()
-def _moments(model: nn.Module, names: list[str], context: Context, samples: int) -> dict[str, np.ndarray]:
-    """Layer → mean of x xᵀ over all its inputs x, a vector of channels `(C,)` each."""
-    twin, sums, counts = copy.deepcopy(model).eval(), {}, {}  # type: ignore[var-annotated]
-
-    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def add(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            axis = -1 if isinstance(layer, nn.Linear) else 1
-            rows = inputs[0].movedim(axis, -1).reshape(-1, inputs[0].shape[axis]).double()
-            sums[name] = sums.get(name, 0) + rows.T @ rows
-            counts[name] = counts.get(name, 0) + len(rows)
-
-        return add
-
-    handles = [twin.get_submodule(name).register_forward_pre_hook(watch(name)) for name in names]
-    for part in torch.split(context.calibration(samples), 64):
-        twin(at_home(twin, part))
-    for handle in handles:
-        handle.remove()
-    return {name: (sums[name] / counts[name]).cpu().numpy() for name in sums}
 
 
 def _score(network: Network, context: Context) -> float:
