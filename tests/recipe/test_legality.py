@@ -86,7 +86,7 @@ REFUSED = {
     ("squeeze", "share"),
     ("squeeze", "share some"),
     ("squeeze", "fold"),
-    *itertools.product((*PRUNED, *SHARED, "quantize", "squeeze", "int4"), ("transfer",)),
+    *itertools.product(("prune", "prune gradually", "share", "quantize", "squeeze", "int4"), ("transfer",)),
     *itertools.product(SHARED, ("int8", "half", "fuse")),
     *itertools.product(("quantize", "squeeze"), ("half", "fuse")),
     *itertools.product(("int8", "int4"), (*PRUNED, *SHARED, "half")),
