@@ -39,7 +39,7 @@ class Transfer(Step):
     transfer: {kind: {layer1.*: crelu}}
     """
 
-    kind: Kind | dict[str, Kind]
+    kind: Kind | dict[str, Kind] = "crelu"
     samples: int = 256
     changes = SHARES
 
