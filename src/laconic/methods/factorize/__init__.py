@@ -1,7 +1,6 @@
 """Low rank: layers as chains of thin ones.
 
 factorize    the step: which layers, which kinds, which ranks
-decompose    a weight as the weights of a chain
 vbmf         the rank that stands above the noise
 """
 

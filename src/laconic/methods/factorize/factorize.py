@@ -1,4 +1,4 @@
-"""Low rank: a layer becomes several thin ones in a row (kinds: nn/factored.py; how their weights are found: decompose.py).
+"""Low rank: a layer becomes several thin ones in a row (kinds: nn/factored.py; how their weights are found: nn/decompose.py).
 
 Ranks come from one number, the share of a layer's energy that its factors keep, the same in every layer: said outright, or searched for
 until the whole network has the share of MACs, parameters or measured time that was asked for, or has lost as much of its score on the
@@ -22,12 +22,12 @@ from laconic.base.errors import BudgetError, RecipeError
 from laconic.graph.layered import called_layers
 from laconic.graph.network import Network
 from laconic.graph.replay import factored
-from laconic.methods.factorize.decompose import decompose, matrices, spectra
 from laconic.methods.factorize.vbmf import vbmf_rank
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
 from laconic.nn import matching
-from laconic.nn.channel_moments import channel_moments
+from laconic.nn.decompose import decompose, matrices, spectra
 from laconic.nn.factored import KINDS, chain, macs, most, suits
+from laconic.nn.watching import channel_moments
 from laconic.profile import LayerProfile, count
 from laconic.train import as_runner, evaluate
 
@@ -266,7 +266,6 @@ class Factorize(Step):
 
 
 def _layers(network: Network, context: Context) -> list[str]:
-    """Paths of the layers that the forward pass calls as layers, and not by their weights."""
     stage = context.data.preprocessing
     paths = called_layers(network.module, stage.shape, stage.dtype)
     return [path for path in paths if any(suits(kind, network.module.get_submodule(path)) for kind in KINDS)]

@@ -6,8 +6,6 @@ h is a stretched sigmoid that ends at 0 and 1, β falls from 20 to 2: the second
 its ends. Layer after layer, each on inputs x̂ that come through the layers rounded before; x are those of the network as it was.
 """
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 from laconic.base.progress import Progress
 from laconic.forms import Grid
 from laconic.forms.form import narrow
-from laconic.nn.checks import at_home
+from laconic.nn.watching import entering, leaving
 from laconic.nn.weights import to_torch
 
 LOW, HIGH = -0.1, 1.1  # of the stretched sigmoid
@@ -41,7 +39,7 @@ def round_adaptively(
     found = {}
     for number, (name, own) in enumerate(steps.items()):
         progress("int8", number / len(steps), f"rounding {name}")
-        before, wanted = _entering(model, name, inputs), _leaving(original, name, inputs)
+        before, wanted = entering(model, name, inputs), leaving(original, name, inputs)
         found[name] = _rounded(model.get_submodule(name), own, most, before, wanted, iterations)
         with torch.no_grad():
             model.get_parameter(f"{name}.weight").copy_(to_torch(found[name].array()))
@@ -73,25 +71,3 @@ def _rounded(layer: nn.Module, steps: np.ndarray, most: int, inputs: Tensor, wan
 
 def _share(free: Tensor) -> Tensor:
     return (free.sigmoid() * (HIGH - LOW) + LOW).clamp(0, 1)
-
-
-def _entering(model: nn.Module, name: str, inputs: Tensor) -> Tensor:
-    return _caught(model, name, inputs, lambda entered, _: entered)
-
-
-def _leaving(model: nn.Module, name: str, inputs: Tensor) -> Tensor:
-    return _caught(model, name, inputs, lambda _, left: left)
-
-
-@torch.no_grad()
-def _caught(model: nn.Module, name: str, inputs: Tensor, choose: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    kept: list[Tensor] = []
-
-    def keep(_: nn.Module, given: Sequence[Tensor], output: Tensor) -> None:
-        kept.append(choose(given[0], output))
-
-    handle = model.get_submodule(name).register_forward_hook(keep)
-    for part in torch.split(inputs, BATCH):
-        model.eval()(at_home(model, part))
-    handle.remove()
-    return torch.cat(kept)

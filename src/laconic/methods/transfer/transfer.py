@@ -19,8 +19,8 @@ from laconic.graph.replay import transferred
 from laconic.methods.step import SHARES, Context, Plan, Step, check_fields
 from laconic.methods.transfer.match import Match, match
 from laconic.nn import matching
-from laconic.nn.channel_moments import channel_moments
 from laconic.nn.transferred import unsuited
+from laconic.nn.watching import channel_moments
 
 Kind = Literal["crelu", "mba", "flip", "c4", "circulant", "dcnn"]
 

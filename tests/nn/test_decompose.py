@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from laconic.methods.factorize.decompose import decompose, spectra
 from laconic.methods.factorize.vbmf import vbmf_rank
+from laconic.nn.decompose import decompose, spectra
 from laconic.nn.factored import KINDS, chain, macs, product, suits
 
 FULL = {"svd": (8,), "spatial": (18,), "tucker": (6, 8), "cp": (60,), "separable": (8,)}
