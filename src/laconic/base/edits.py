@@ -58,12 +58,12 @@ class Shortened:
 
 @dataclass(frozen=True)
 class Factored:
-    """A layer is several in a row, whose product is of low rank.
+    """A layer is several in a row: factors whose product is of low rank, or a compact block.
 
     Args:
         layer: that was; the layers in its place are called `layer.0`, `layer.1`, …
-        kind: of the factorisation, one of those in `nn.factored`.
-        ranks: of it.
+        kind: of the factorisation, one of those in `nn.factored`, or of the block, one of those in `nn.compact`.
+        ranks: of the factorisation, or the one size of the block.
     """
 
     layer: str

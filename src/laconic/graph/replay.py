@@ -17,6 +17,7 @@ from laconic.graph.fold import fold
 from laconic.graph.merge import remerged
 from laconic.graph.network import Network
 from laconic.graph.rounding import Points
+from laconic.nn import compact
 from laconic.nn.factored import chain, product
 from laconic.nn.transferred import KINDS, TransferredConv2d
 from laconic.nn.transferred import transferred as fresh
@@ -103,8 +104,27 @@ def factored(network: Network, cut: Factored, factors: Sequence[np.ndarray]) -> 
     bias = network.module.get_submodule(cut.layer).bias
     if layers[-1].bias is not None and isinstance(bias, torch.Tensor):
         layers[-1].bias.copy_(bias)
+    return _with_cut(network, cut, module)
+
+
+@torch.no_grad()
+def replaced(network: Network, cut: Factored, block: nn.Module) -> Network:
+    """A new network with the weights of this block, one of `nn.compact`, in the place of a convolution.
+
+    Raises:
+        ModelError: there is no such convolution, or it cannot be such a block.
+    """
+    module = recut(network.module, cut).module
+    module.get_submodule(cut.layer).load_state_dict(block.state_dict())
+    return _with_cut(network, cut, module)
+
+
+def _with_cut(network: Network, cut: Factored, module: nn.Module) -> Network:
+    """What was folded into the layer is folded into the last of those in its place."""
     forms = {name: form for name, form in network.forms.items() if name != f"{cut.layer}.weight"}
-    last = f"{cut.layer}.{len(layers) - 1}"
+    made = module.get_submodule(cut.layer)
+    assert isinstance(made, nn.Sequential)
+    last = f"{cut.layer}.{len(made) - 1}"
     edits = (Folded(last, edit.norm) if isinstance(edit, Folded) and edit.layer == cut.layer else edit for edit in network.edits)
     return Network(module, forms, (*edits, cut))
 
@@ -157,17 +177,35 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
 
 def _factored(model: nn.Module, cut: Factored) -> Smaller:
     module = copy.deepcopy(model)
-    made = chain(_layer(module, cut.layer), cut.kind, cut.ranks)
+    if cut.kind in compact.BLOCKS and len(cut.ranks) != 1:
+        raise ModelError(f"a block {cut.kind} has one size, not {len(cut.ranks)}", where=cut.layer)
+    layer = _layer(module, cut.layer)
+    made = compact.compact(layer, cut.kind, cut.ranks[0]) if cut.kind in compact.BLOCKS else chain(layer, cut.kind, cut.ranks)
     module.set_submodule(cut.layer, made)
-    last = f"{cut.layer}.{len(made) - 1}"
+    weights = [name for name, _ in made.named_parameters(prefix=cut.layer) if name.endswith(".weight")]
+    last = f"{cut.layer}.{len(made) - 1}.bias"
 
     def restored(state: State) -> State:
-        factors = [state[f"{cut.layer}.{number}.weight"] for number in range(len(made))]
         others = {name: array for name, array in state.items() if not name.startswith(f"{cut.layer}.")}
-        bias = {f"{cut.layer}.bias": state[f"{last}.bias"]} if f"{last}.bias" in state else {}
-        return others | bias | {f"{cut.layer}.weight": product(cut.kind, cut.ranks, factors).astype(factors[0].dtype)}
+        bias = {f"{cut.layer}.bias": state[last]} if last in state else {}
+        weight = _product(cut, [state[name] for name in weights])
+        return others | bias | {f"{cut.layer}.weight": weight}
 
     return Smaller(module, restored)
+
+
+def _product(cut: Factored, weights: Sequence[np.ndarray]) -> np.ndarray:
+    """The weight that these stand for.
+
+    Raises:
+        ModelError: no one weight does what they do.
+    """
+    if cut.kind not in compact.BLOCKS:
+        return product(cut.kind, cut.ranks, weights).astype(weights[0].dtype)
+    if not compact.linear(cut.kind):
+        found = f"the layer became a block {cut.kind}, and no convolution does what its activations do"
+        raise ModelError(found, where=cut.layer, hint="laconic.load runs the file; the class would have to be written with the block")
+    return compact.product(cut.kind, cut.ranks[0], *weights).astype(weights[0].dtype)
 
 
 def _transferred(model: nn.Module, cut: Transferred) -> Smaller:
