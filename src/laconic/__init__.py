@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from laconic.methods.prune_blocks import PruneBlocks
     from laconic.methods.prune_channels import PruneChannels
     from laconic.methods.quantize import Quantize
+    from laconic.methods.replace import Replace
     from laconic.methods.share import Share
     from laconic.methods.squeeze import Squeeze
     from laconic.methods.transfer import Transfer
@@ -49,6 +50,7 @@ _HOMES = {
     "PruneChannels": "laconic.methods.prune_channels",
     "Quantize": "laconic.methods.quantize",
     "Recipe": "laconic.recipe",
+    "Replace": "laconic.methods.replace",
     "Result": "laconic.api",
     "Session": "laconic.runtime",
     "Share": "laconic.methods.share",
@@ -87,6 +89,7 @@ __all__ = [  # noqa: RUF022  in the order of use
     "PruneBlocks",
     "Factorize",
     "Transfer",
+    "Replace",
     "Share",
     "Quantize",
     "Squeeze",

@@ -21,6 +21,7 @@ from laconic.methods.prune import Prune
 from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.quantize import Quantize
+from laconic.methods.replace import Replace
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import KEEPS, Context, Step
@@ -38,6 +39,7 @@ EVERY: dict[str, Step] = {
     "prune blocks": PruneBlocks(blocks=1, samples=32),
     "factorize": Factorize(rank={"block.*": 2}, kind="svd", samples=32),
     "transfer": Transfer(kind={"stem": "flip"}, samples=32),
+    "replace": Replace(epochs=1, batch=32, block={"block.*": "bottleneck"}, samples=32, iterations=1),
     "share": Share(bits=3),
     "share some": Share(bits={"block.*": 2}),
     "fold": Fold(),
@@ -78,6 +80,7 @@ REFUSED = {
     ("share some", "factorize"),
     ("quantize", "factorize"),
     ("squeeze", "factorize"),
+    *itertools.product(("prune", "prune gradually", *SHARED, "quantize", "squeeze"), ("replace",)),
     ("share", "squeeze"),
     ("share some", "squeeze"),
     ("squeeze", "prune"),
@@ -90,17 +93,15 @@ REFUSED = {
     *itertools.product(SHARED, ("int8", "half", "fuse")),
     *itertools.product(("quantize", "squeeze"), ("half", "fuse")),
     *itertools.product(("int8", "int4"), (*PRUNED, *SHARED, "half")),
-    *itertools.product(("int4",), ("fold", "fuse", "prune channels", "factorize")),
+    *itertools.product(("int4",), ("fold", "fuse", "prune channels", "factorize", "replace")),
 }
 RESTS = {
-    *itertools.product(("int8",), ("prune channels", "prune blocks", "factorize", "fold", "fuse", "int8")),
-    *itertools.product(("fuse",), ("prune channels", "prune blocks", "factorize", "fold")),
-    *itertools.product(("fold", "prune channels", "prune blocks", "factorize", "fuse", "int8"), ("transfer",)),
+    *itertools.product(("int8",), ("prune channels", "prune blocks", "factorize", "replace", "fold", "fuse", "int8")),
+    *itertools.product(("fuse",), ("prune channels", "prune blocks", "factorize", "replace", "fold")),
+    *itertools.product(("fold", "prune channels", "prune blocks", "factorize", "replace", "fuse", "int8"), ("transfer",)),
 }  # on the network's structure as the first left it
 GONE = {
-    ("prune blocks", "prune blocks"),
-    ("prune blocks", "share some"),
-    ("prune blocks", "factorize"),
+    *(("prune blocks", second) for second in ("prune blocks", "share some", "factorize", "replace")),
     ("transfer", "transfer"),
 }  # the model has one block, and one stem
 LEFT = {
@@ -170,7 +171,9 @@ def test_what_a_step_makes_of_each_form_is_what_it_says(word: str, model: nn.Mod
 
 @pytest.mark.parametrize("between", [[], [Finetune()], [Quantize(bits=4.0), Distill()]], ids=["at once", "later", "much later"])
 @pytest.mark.parametrize(
-    "second", [Fold(), PruneChannels(ratio=0.3), PruneBlocks(blocks=1), Factorize(macs=0.5), Fuse(), Transfer(kind="flip")], ids=str
+    "second",
+    [Fold(), PruneChannels(ratio=0.3), PruneBlocks(blocks=1), Factorize(macs=0.5), Replace(), Fuse(), Transfer(kind="flip")],
+    ids=str,
 )
 def test_what_values_are_rounded_in_is_not_changed_any_more(second: Step, between: list[Step]) -> None:
     with pytest.raises(RecipeError, match=f"{second.word()} changes the network's structure, on which int8 rests") as caught:

@@ -22,6 +22,7 @@ from laconic.methods.prune import Prune
 from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.quantize import Quantize
+from laconic.methods.replace import Replace
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Step
@@ -91,6 +92,24 @@ FACTORINGS = st.one_of(
     st.builds(Factorize, rank=tables(st.integers(1, 99)), kind=st.just("cp"), samples=st.integers(0, 99)),
     st.builds(Factorize, vbmf=st.just(True)),
 )
+REPLACEMENTS = st.one_of(
+    st.builds(
+        Replace,
+        **TRAINING,
+        block=st.just("bottleneck"),
+        start=st.sampled_from(["trained", "scratch"]),
+        reduction=st.floats(1, 99),
+        samples=st.integers(1, 10**6),
+        iterations=st.integers(0, 10**6),
+    ),
+    st.builds(Replace, block=st.just("grouped"), groups=st.integers(2, 99)),
+    st.builds(Replace, block=st.just("inverted"), expansion=st.integers(2, 99)),
+    st.builds(
+        Replace,
+        block=st.dictionaries(st.text(min_size=1), st.just("fire"), min_size=1, max_size=3),
+        squeeze=st.floats(0, 1, exclude_min=True),
+    ),
+)
 SHARINGS = st.builds(Share, bits=tables(st.integers(1, 12)), start=st.sampled_from(["linear", "density", "random", "exact"]))
 FINETUNES = st.one_of(
     st.builds(Finetune, **TRAINING),
@@ -129,6 +148,7 @@ BY_CLASS: dict[type[Step], st.SearchStrategy[Step]] = {
     Transfer: st.builds(
         Transfer, kind=tables(st.sampled_from(["crelu", "mba", "flip", "c4", "circulant", "dcnn"])), samples=st.integers(0, 99)
     ),
+    Replace: REPLACEMENTS,
     Share: SHARINGS,
     Finetune: FINETUNES,
     Distill: DISTILLATIONS,

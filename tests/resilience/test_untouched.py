@@ -32,6 +32,7 @@ GRIDS = Recipe(
 SMALLER = Recipe(
     (
         laconic.Transfer(kind={"stem": "mba"}, samples=32),
+        laconic.Replace(block={"block.conv1": "fire"}, iterations=2),
         laconic.Factorize(params=0.9),
         laconic.PruneChannels(macs=0.8),
         laconic.PruneBlocks(blocks=1, samples=32),

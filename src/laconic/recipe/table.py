@@ -12,6 +12,7 @@ from laconic.methods.prune import Prune
 from laconic.methods.prune_blocks import PruneBlocks
 from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.quantize import Quantize
+from laconic.methods.replace import Replace
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
 from laconic.methods.step import Step
@@ -24,6 +25,7 @@ STEPS: dict[str, type[Step]] = {
     "fuse": Fuse,
     "transfer": Transfer,
     "factorize": Factorize,
+    "replace": Replace,
     "prune": Prune,
     "prune-channels": PruneChannels,
     "prune-blocks": PruneBlocks,
