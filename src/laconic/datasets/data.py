@@ -80,6 +80,11 @@ class Data:
                 found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the targets to learn from are more than a stand-in (all zero)."""
+        return bool(np.any(self.train.targets))
+
     def oddities(self) -> tuple[str, ...]:
         """What can be worked with, but is seldom meant (see `checks.oddities`)."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}

@@ -1,4 +1,4 @@
-"""Train on the labels, with every weight held in its Form.
+"""Train on, with every weight held in its Form.
 
 Zeros stay zero and shared weights move together: the gradient of a shared value is the sum over its cluster
 (Han, Mao & Dally 2016, "Deep Compression", §3, eq. 3).
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from laconic.graph.network import Network
 from laconic.methods.step import KEEPS, Context, Plan, Step
 from laconic.train import Training
-from laconic.train.loop import from_task
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Finetune(Training, Step):
         return KEEPS
 
     def plan(self, network: Network, context: Context) -> Plan:
-        return Plan(({"epochs": self.epochs, "lr": self.lr, "loss": "labels"},))
+        return Plan(({"epochs": self.epochs, "lr": self.lr, "from": self.targets or ("labels" if context.data.labelled else "original")},))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        return context.fit(network, from_task(context.labels(self)), self, "finetune")
+        return context.fit(network, context.lesson(self, network.module), self, "finetune")

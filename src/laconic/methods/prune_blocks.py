@@ -22,6 +22,7 @@ from laconic.graph.replay import shortened
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
 from laconic.nn.checks import at_home
 from laconic.profile import count
+from laconic.train import Training
 
 BATCH = 64
 LEAST = 1e-3  # share of the time that any branch takes; less is lost in the clock's noise
@@ -131,10 +132,10 @@ def _samples(context: Context, count: int) -> Any:
 def _loss(model: nn.Module, samples: list[tuple[Tensor, Tensor]], context: Context) -> float:
     """Mean over the batches."""
     model.eval()
-    losses = []
+    lesson, losses = context.lesson(Training(), model), []
     for inputs, targets in samples:
         own = at_home(model, inputs)
-        losses.append(float(context.task.loss(model(own), targets.to(own.device))))
+        losses.append(float(lesson(model, own, targets.to(own.device))))
     return sum(losses) / len(losses)
 
 

@@ -30,10 +30,11 @@ from laconic.nn.checks import at_home
 from laconic.profile.stopwatch import one_thread
 from laconic.train.evaluate import as_runner, evaluate
 from laconic.train.labels import LabelLoss, check_training, labels
-from laconic.train.loop import Tick, loop
+from laconic.train.loop import Tick, from_task, loop
 from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.task import BatchLoss, Scheduled, Task, classification
-from laconic.train.training import Training
+from laconic.train.teaching import by_original
+from laconic.train.training import Targets, Training
 
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
 NOTHING, SHARES, CUTS, MERGES, ROUNDS = range(5)  # what a step may change of a network's structure, in the order in which it must
@@ -111,6 +112,18 @@ class Context:
             RecipeError: labels are to be smoothed, and the task's loss is no cross-entropy.
         """
         return labels(self.task, training)
+
+    def lesson(self, training: Training, like: nn.Module, usual: Targets = "labels") -> BatchLoss:
+        """What a training learns from, by its `targets`: labels, the original, or both; the original alone where there are no labels.
+
+        Args:
+            training: the hyper-parameters.
+            like: a model where the trained one is, and of its type.
+            usual: where the training does not say.
+        """
+        said = (training.targets or usual) if self.data.labelled else "original"
+        labels = None if said == "original" else self.labels(training)
+        return from_task(labels) if said == "labels" and labels else by_original(self.original, like, self.task, labels)
 
     def fit(
         self, network: Network, loss: BatchLoss | Scheduled, training: Training, purpose: str, companions: Sequence[nn.Module] = ()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from torch import nn
 
 from laconic.artifact import Artifact, pack
@@ -49,18 +48,13 @@ def pack_lossy(model: nn.Module, data: Data, step: Quantize, *, task: Task = cla
     return Lossy(repackage(step.apply(network, step.plan(network, sized), sized), artifact), obstacle)
 
 
-def unlabelled(data: Data) -> bool:
-    """Whether the targets are nothing but a stand-in (all zero)."""
-    return not any(np.any(split.targets) for split in (data.train, data.validation))
-
-
 def check_labels(data: Data) -> None:
     """Refuse to judge by targets that are a stand-in.
 
     Raises:
         DataError: they are.
     """
-    if unlabelled(data):
+    if not data.labelled:
         raise DataError("a drop is measured on targets, and the data have none", where=data.name, hint="--size BYTES needs none")
 
 

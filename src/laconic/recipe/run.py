@@ -20,6 +20,7 @@ from laconic.methods.step import Context, Step
 from laconic.nn import left_dense
 from laconic.profile.energy import Meter, co2e
 from laconic.recipe.folder import RunFolder, open_run
+from laconic.recipe.judged import judged
 from laconic.recipe.measure import Comparison, Runnable, SessionClock, compare, environment
 from laconic.recipe.package import package, repackage
 from laconic.recipe.ready import ready
@@ -69,6 +70,7 @@ def run(
     """
     meter = Meter()
     original = ready(model, data, recipe, task)
+    data, task = judged(original, data, task)
     identity_of_run = {"recipe": write(recipe), "model": digest(original.module), "data": data.digest(), "metric": task.metric}
     with open_run(folder, identity_of_run, resume) as kept:
         progress("export", 0.0, "the model as it came")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 
@@ -13,6 +13,8 @@ from laconic.train.mixing import Mixing
 from laconic.train.schedules import SCHEDULES, last_quarter
 
 DECAY = 0.999  # of a moving average, unless another is said
+
+Targets = Literal["labels", "original", "both"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Training:
 
     Raises:
         RecipeError: a value that cannot be, or one that means nothing beside the others.
+        targets: what is learnt from: "labels", what the "original" says, or "both"; None is the step's own way, and the original alone
+            where the data have no labels.
 
     >>> Training(epochs=2).rate(0, 10) > Training(epochs=2).rate(9, 10)
     True
@@ -70,6 +74,7 @@ class Training:
     mixup: float = 0.0
     cutmix: float = 0.0
     patience: int | None = None
+    targets: Targets | None = None
 
     def __post_init__(self) -> None:
         for name, holds, allowed in (
@@ -90,6 +95,7 @@ class Training:
             ("mixup", 0 <= self.mixup < math.inf, "a number from 0"),
             ("cutmix", 0 <= self.cutmix < math.inf, "a number from 0"),
             ("patience", self.patience is None or self.patience >= 1, "a whole number from 1"),
+            ("targets", self.targets in (None, *get_args(Targets)), "labels, original or both"),
         ):
             if not holds:
                 raise self._refused(name, f"{name} cannot be {getattr(self, name)!r}", f"{name} is {allowed}")

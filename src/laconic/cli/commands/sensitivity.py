@@ -92,9 +92,8 @@ def recipe_line(found: "Sensitivity", drop: float) -> str:
 
 
 def _check_labels(opened: "Data") -> None:
-    from laconic.recipe.lossy import unlabelled
 
-    if unlabelled(opened):
+    if not opened.labelled:
         hint = "an archive with inputs and targets, or a folder with one folder a class"
         raise DataError("a score is taken on targets, and the data have none", where=opened.name, hint=hint)
 

@@ -56,7 +56,7 @@ class Distill(Options):
             if school.match == "soft"
             else ("|S − T|²", "that of the task")
         )
-        rows = [_row("labels", 1, "outputs", "", labelled)] if self.labels else []
+        rows = [_row("labels", 1, "outputs", "", labelled)] if self.labels and context.data.labelled else []
         rows.append(_row("outputs", self.weights, "outputs", self._staff(school), soft))
         return Plan((*rows, *(self._planned(term) for term in school.terms)))
 

@@ -86,6 +86,7 @@ class Options(Training, Step):
             ("hint_epochs", self.hint_epochs >= 0 and (inner or not self.hint_epochs), f"from 0, with one of {', '.join(INNER)}"),
             ("assistants", isinstance(self.assistants, tuple) or self.assistants >= 0, "a whole number from 0, or a list of models"),
             ("mutual", not (self.mutual and (self.assistants or self.cache)), "without assistants and cache: its teachers change"),
+            ("targets", self.targets is None, "for other steps: distill has teacher and labels"),
             ("cache", not (self.cache and inner), "for teachers of whom nothing but their outputs is asked"),
         )
         if self.smoothing and not self.labels:

@@ -85,7 +85,7 @@ class School:
         said = self._options
         voices = said.voices if len(said.voices) == len(teachers) else (1.0,) * len(teachers)
         staff = Staff(teachers, voices, said.combine, self.match, said.mutual)
-        labels = self._context.labels(said) if said.labels else None
+        labels = self._context.labels(said) if said.labels and self._context.data.labelled else None
         return Lesson(labels, staff, said.weights, said.temperatures, terms)
 
     def listening(self, teachers: Sequence[nn.Module], stack: contextlib.ExitStack) -> list[Teacher]:

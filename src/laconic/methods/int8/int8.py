@@ -34,7 +34,7 @@ from laconic.nn.checks import home
 from laconic.nn.holding import HOLDERS, Holder, hold_by
 from laconic.nn.rounded import Rounded
 from laconic.nn.weights import to_torch
-from laconic.train import Training, from_task
+from laconic.train import Training
 
 DRAFT_SAMPLES = 16
 
@@ -145,7 +145,7 @@ class Int8(Step):
                 holders[name] = HOLDERS[form.kind](form)
         held = hold_by(start, holders)
         start_learning(held.module, inside=self.learn == "lsq")
-        for tick in context.train(held.module, from_task(context.labels(training)), training, "int8"):
+        for tick in context.train(held.module, context.lesson(training, network.module), training, "int8"):
             context.progress("int8", tick.progress, str(tick))
         return settled.released(held)
 

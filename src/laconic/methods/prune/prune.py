@@ -25,7 +25,7 @@ from laconic.methods.prune.compensate import compensated
 from laconic.methods.step import Context, Plan, Step, check_fields, check_no_patience
 from laconic.nn import Held, hold, matching, weights
 from laconic.nn.checks import at_home
-from laconic.train import Training, from_task
+from laconic.train import Training
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Prune(Step):
         start = {name: _opened(network.form(name)) for name in kept}
         held = hold(network.module, {**network.forms, **start})
         self._tighten(held, start, kept, 1 / self.rounds)
-        for tick in context.train(held.module, from_task(context.labels(training)), training, "prune"):
+        for tick in context.train(held.module, context.lesson(training, network.module), training, "prune"):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
                 self._tighten(held, start, kept, due / self.rounds)

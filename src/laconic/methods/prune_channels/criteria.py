@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from laconic.base.errors import RecipeError
+from laconic.base.errors import DataError, RecipeError
 from laconic.datasets.batches import batches
 from laconic.graph.channels import Group, Member, output_axis
 from laconic.methods.step import Context
@@ -86,7 +86,8 @@ def _by_taylor(model: nn.Module, groups: Sequence[Group], context: Context, samp
     found = {group.name: np.zeros(group.size) for group in groups if makers(model, group)}
     for inputs, targets in _batches(context, samples):
         own = at_home(twin, inputs)
-        loss = context.task.loss(twin(own), targets.to(own.device))
+        outputs = twin(own)
+        loss = context.task.loss(outputs, targets.to(own.device) if context.data.labelled else _decided(outputs, context))
         gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
         products = {name: g * value.detach() for (name, value), g in zip(trained.items(), gradients, strict=True) if g is not None}
         for group in groups:
@@ -94,6 +95,14 @@ def _by_taylor(model: nn.Module, groups: Sequence[Group], context: Context, samp
             if own_products:
                 found[group.name] += sum(one.double().sum(1).cpu().numpy() for one in own_products) ** 2
     return found
+
+
+def _decided(outputs: torch.Tensor, context: Context) -> torch.Tensor:
+    """The network's own decisions, for want of labels."""
+    if context.task.decide is None:
+        found = "taylor asks what the loss would change by, and the data have no targets"
+        raise DataError(found, where="prune-channels, criterion", hint="criterion: l2, or activation")
+    return context.task.decide(outputs.detach())
 
 
 def _by_activation(model: nn.Module, groups: Sequence[Group], context: Context, samples: int) -> dict[str, np.ndarray]:

@@ -32,7 +32,6 @@ from laconic.methods.prune_channels.masks import Masks
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, check_no_patience, one_said
 from laconic.profile import count
 from laconic.train import Training
-from laconic.train.labels import LabelLoss
 from laconic.train.task import BatchLoss
 
 TRIALS = 7  # halvings where each takes a measurement
@@ -188,7 +187,9 @@ class PruneChannels(Step):
         """What is zero at the end is cut."""
         masks = Masks(network, groups)
         self._close(masks, groups, keep, context, 1)
-        for tick in context.train(masks.held.module, self._loss(masks.held.module, context.labels(training)), training, "prune-channels"):
+        for tick in context.train(
+            masks.held.module, self._loss(masks.held.module, context.lesson(training, network.module)), training, "prune-channels"
+        ):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
                 self._close(masks, groups, keep, context, due)
@@ -201,11 +202,11 @@ class PruneChannels(Step):
         stay = {group.name: keep[group.name] + round(ahead * (group.size - keep[group.name])) for group in groups}
         masks.close(stay, self._scores(masks.now(), groups, context))
 
-    def _loss(self, module: nn.Module, labels: LabelLoss) -> BatchLoss:
+    def _loss(self, module: nn.Module, lesson: BatchLoss) -> BatchLoss:
         scales = [layer for layer in module.modules() if isinstance(layer, Norm) and layer.weight is not None]
 
         def loss(model: nn.Module, inputs: Tensor, targets: Any) -> Tensor:
-            total = labels(model(inputs), targets)
+            total = lesson(model, inputs, targets)
             return total + self.sparsity * sum(layer.weight.abs().sum() for layer in scales) if self.sparsity else total
 
         return loss

@@ -25,18 +25,15 @@ from laconic.graph.replay import replaced
 from laconic.methods.replace.recover import error, recover
 from laconic.methods.replace.start import set_start
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields
-from laconic.nn import home, matching
+from laconic.nn import matching
 from laconic.nn.compact import compact, most, obstacle
 from laconic.nn.watching import channel_moments, entering, leaving
 from laconic.profile import LayerProfile, count
 from laconic.train import Training
-from laconic.train.soft_targets import soft_targets
-from laconic.train.task import BatchLoss
 
 Block = Literal["depthwise", "grouped", "fire", "inverted", "bottleneck"]
 SIZES = {"groups": "grouped", "squeeze": "fire", "expansion": "inverted", "reduction": "bottleneck"}
 COLOURS = 3  # what reads an image is small already, and all after it rests on it
-TEMPERATURE = 4.0
 JUDGED = 64  # samples on which the plan tells the error of a start
 
 
@@ -142,7 +139,7 @@ class Replace(Training, Step):
         if self.iterations:
             inputs, before = context.calibration(self.samples), copy.deepcopy(network.module).eval()
             recover(smaller.module, before, list(chosen), inputs, self.iterations, context.progress, derive(context.seed, "by block"))
-        return context.fit(smaller, _taught(context, smaller), self, "replace") if self.epochs else smaller
+        return context.fit(smaller, context.lesson(self, smaller.module, usual="both"), self, "replace") if self.epochs else smaller
 
     def _named(self, network: Network, context: Context) -> dict[str, str]:
         stage = context.data.preprocessing
@@ -214,16 +211,3 @@ def _cost(block: nn.Module, cost: LayerProfile) -> tuple[int, int]:
     """Parameters and MACs of a block on the layer's own inputs."""
     found = count(block, cost.input_shape[1:])
     return found.params, found.macs
-
-
-def _taught(context: Context, student: Network) -> BatchLoss:
-    device, dtype = home(student.module)
-    teacher = copy.deepcopy(context.original).eval().to(device, dtype)
-
-    def loss(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        outputs = model(inputs)
-        with torch.no_grad():
-            wanted = teacher(inputs)
-        return soft_targets(outputs, wanted, TEMPERATURE) + context.task.loss(outputs, targets)
-
-    return loss

@@ -122,17 +122,21 @@ class Squeeze(Training, Step):
         return self.bits * sum(p.numel() for p in network.module.parameters()) / 8
 
     def _loss(self, target: float, context: Context) -> BatchLoss:
+        labelled = context.data.labelled and self.targets != "original"
+        weight = 0.0 if self.targets == "labels" and labelled else self.weight
         teacher, labels = copy.deepcopy(context.original).eval(), context.labels(self)
 
         def loss(model: nn.Module, inputs: Tensor, targets: Any) -> Tensor:
             assert isinstance(model, Pressed)
             outputs = model(inputs)
-            total = labels(outputs, targets) + model.price * model.cost() / target
-            if not self.weight:
+            total = model.price * model.cost() / target
+            if labelled:
+                total = total + labels(outputs, targets)
+            if not weight:
                 return total
             with torch.no_grad():
                 wanted = teacher(at_home(teacher, inputs))
-            return total + self.weight * soft_targets(outputs, wanted, self.temperature)
+            return total + weight * soft_targets(outputs, wanted, self.temperature)
 
         return loss
 
