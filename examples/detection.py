@@ -166,7 +166,7 @@ def scenes(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     for scene, target in zip(drawn[:, 0], targets, strict=True):
         free = np.ones((SIDE, SIDE), bool)
         for place in range(rng.integers(1, MOST + 1)):
-            kind, side = rng.integers(SHAPES), rng.uniform(9, 30)
+            kind, side = int(rng.integers(SHAPES)), rng.uniform(9, 30)
             x, y = rng.uniform(side / 2, SIDE - side / 2, 2)
             inside, box = shape(kind, x, y, side / 2), shape(1, x, y, side / 2)
             if (free & box).sum() > 0.9 * box.sum():

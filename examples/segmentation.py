@@ -67,8 +67,9 @@ def pictures(samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     drawn = rng.normal(80, 30, (samples, 1, SIDE, SIDE))
     for picture, labels in zip(drawn[:, 0], classes, strict=True):
         for _ in range(rng.integers(1, 5)):
-            kind = rng.integers(1, CLASSES)
-            inside = shape(kind, *rng.uniform(4, 28, 2), rng.uniform(3, 8))
+            kind = int(rng.integers(1, CLASSES))
+            y, x, radius = rng.uniform((4, 4, 3), (28, 28, 8))
+            inside = shape(kind, y, x, radius)
             picture[inside] += rng.uniform(60, 120)
             labels[inside] = kind
     return drawn.clip(0, 255).astype(np.uint8), classes

@@ -297,6 +297,13 @@ UNFIT: dict[str, tuple[Callable[[nn.Module], nn.Module], Step, Task, type[Laconi
         "loss has shape",
     ),
     "a score for all": (lambda m: m, NEVER, Task(classification.loss, lambda o, t: o.mean(), "x"), UsageError, "score has shape"),
+    "an aggregate for each": (
+        lambda m: m,
+        NEVER,
+        Task(classification.loss, lambda o, t: o, "x", aggregate=lambda rows: rows.mean(1)),
+        UsageError,
+        "aggregates the scores of 2 samples to shape",
+    ),
     "a loss that fails": (
         lambda m: m,
         NEVER,
