@@ -82,7 +82,7 @@ def shape(kind: int, y: float, x: float, radius: float) -> np.ndarray:
     return [down**2 + across**2 < 1, np.maximum(np.abs(down), across) < 0.85, (np.abs(down) < 1) & (across < (1 + down) / 2)][kind - 1]
 
 
-def main(epochs: int = 8, samples: int = 900, out: Path = Path("segmentation.lac")) -> laconic.Result:
+def main(epochs: int = 8, samples: int = 1200, out: Path = Path("segmentation.lac")) -> laconic.Result:
     """Draw, train, compress, write, and load again."""
     data = laconic.from_arrays(pictures(samples, 0), pictures(300, 1), pictures(300, 2), name="shapes")
     torch.manual_seed(0)
