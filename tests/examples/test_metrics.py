@@ -165,12 +165,12 @@ def test_the_loss_counts_three_background_boxes_for_each_match(detection: Module
 
 def test_mean_iou_is_counted_over_all_pictures(example: Load) -> None:
     segmentation = example("segmentation")
-    true = torch.tensor([[[0, 0, 1, 1]], [[0, 0, 0, 1]]])
+    true = torch.tensor([[[0, 0, 1, 1]], [[0, 0, 1, 1]]])
     said = torch.tensor([[[0, 1, 1, 1]], [[0, 0, 0, 0]]])
     outputs = F.one_hot(said, 4).permute(0, 3, 1, 2).float()
     counts = segmentation.overlaps(outputs, true)
-    assert counts[:, :2].tolist() == [[[1, 2], [2, 3]], [[3, 4], [0, 1]]]
-    assert float(segmentation.mean_iou(counts)) == pytest.approx((4 / 6 + 2 / 4) / 2)
+    assert counts[:, :2].tolist() == [[[1, 2], [2, 3]], [[2, 4], [0, 2]]]
+    assert float(segmentation.mean_iou(counts)) == pytest.approx((3 / 6 + 2 / 5) / 2)
 
 
 # Language
