@@ -11,6 +11,7 @@ import numpy as np
 
 from laconic.codec import encode_group, entropy
 from laconic.codec.coders import CODERS
+from laconic.nn.spiral import spiral, through_relu
 
 matplotlib.use("svg")
 matplotlib.rcParams["svg.hashsalt"] = "laconic"  # the same bytes for the same picture
@@ -19,6 +20,7 @@ from matplotlib import pyplot as plt  # noqa: E402  after the backend is chosen
 PICTURES = Path(__file__).parent / "pictures"
 RESULTS = Path(__file__).parents[1] / "bench" / "results"
 ROWS, COLUMNS = 256, 576
+DIMENSIONS, EMBEDDING = (2, 3, 5, 15, 30), 3
 STEPS = np.geomspace(0.5, 8, 17)  # in standard deviations of the weights
 HUFFMAN = next(coder for coder in CODERS if coder.name == "huffman")
 
@@ -78,6 +80,23 @@ def rate_accuracy() -> None:
     plt.close(figure)
 
 
+def relu_spiral() -> None:
+    """A spiral behind a ReLU in n dimensions, brought back to the plane (Sandler et al. 2018, figure 1)."""
+    points, fine = spiral(150), spiral()[1:]
+    figure, panels = plt.subplots(1, 1 + len(DIMENSIONS), figsize=(10, 2.1), layout="constrained")
+    panels[0].scatter(*points.T, c=np.arange(len(points)), s=3, cmap="viridis")
+    panels[0].set_title("before", fontsize=9)
+    for axes, n in zip(panels[1:], DIMENSIONS, strict=True):
+        back, _ = through_relu(points, n, np.random.Generator(np.random.PCG64(EMBEDDING)))
+        _, lost = through_relu(fine, n, np.random.Generator(np.random.PCG64(EMBEDDING)))
+        axes.scatter(*back.T, c=np.arange(len(points)), s=3, cmap="viridis")
+        axes.set_title(f"n = {n}: {lost.mean():.0%} lost", fontsize=9)
+    for axes in panels:
+        axes.set(aspect="equal", xticks=[], yticks=[])
+    figure.savefig(PICTURES / "relu-spiral.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     with (RESULTS / name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -89,5 +108,6 @@ def _points(rows: list[dict[str, str]]) -> tuple[list[float], list[float]]:
 
 if __name__ == "__main__":
     entropy_bound()
+    relu_spiral()
     if (RESULTS / "size.csv").exists():
         rate_accuracy()
