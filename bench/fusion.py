@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from guarded import in_turns
-from shapes import conv, mobilenet_v2, resnet18
 from structure import images
 from torch import Tensor, nn
 
@@ -30,6 +29,9 @@ from laconic.methods.step import Context, Step
 from laconic.runtime import Session
 from laconic.runtime.engines import choices
 from laconic.train import as_runner
+from laconic.zoo.blocks.conv import ConvNormAct
+from laconic.zoo.mobilenet_v2 import MobileNetV2
+from laconic.zoo.resnet import ResNet
 
 RESULTS = Path(__file__).parent / "results" / "fusion.csv"
 ROUNDS = 100
@@ -40,10 +42,10 @@ class Inception(nn.Module):
 
     def __init__(self, inputs: int, one: int, before3: int, three: int, before5: int, five: int, pooled: int) -> None:
         super().__init__()
-        self.one = conv(inputs, one, 1)
-        self.before3, self.three = conv(inputs, before3, 1), conv(before3, three, 3)
-        self.before5, self.five = conv(inputs, before5, 1), conv(before5, five, 5)
-        self.pooled = nn.Sequential(nn.MaxPool2d(3, 1, 1), conv(inputs, pooled, 1))
+        self.one = ConvNormAct(inputs, one, 1)
+        self.before3, self.three = ConvNormAct(inputs, before3, 1), ConvNormAct(before3, three, 3)
+        self.before5, self.five = ConvNormAct(inputs, before5, 1), ConvNormAct(before5, five, 5)
+        self.pooled = nn.Sequential(nn.MaxPool2d(3, 1, 1), ConvNormAct(inputs, pooled, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.one(x), self.three(self.before3(x)), self.five(self.before5(x)), self.pooled(x)], 1)
@@ -95,8 +97,8 @@ class Case:
 
 FOLD, MERGE = Fold(), Fuse(measured=False)
 CASES = {
-    "resnet18, folded": Case(resnet18, (3, 224, 224), FOLD),
-    "mobilenet_v2, folded": Case(mobilenet_v2, (3, 224, 224), FOLD),
+    "resnet18, folded": Case(ResNet, (3, 224, 224), FOLD),
+    "mobilenet_v2, folded": Case(MobileNetV2, (3, 224, 224), FOLD),
     "resnet56, folded": Case(lambda: build_model("zoo:resnet56"), (3, 32, 32), FOLD),
     "inception 3a, merged": Case(lambda: Inception(192, 64, 96, 128, 16, 32, 32), (192, 28, 28), MERGE),
     "inception 4e, merged": Case(lambda: Inception(528, 256, 160, 320, 32, 128, 128), (528, 14, 14), MERGE),
