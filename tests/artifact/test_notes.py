@@ -64,6 +64,8 @@ def test_unknown_keys_are_passed_over() -> None:
         '{"cuts": [{"shape": [1000000, 1000000], "dtype": "float32", "branches": []}]}',
         '{"cuts": [{"shape": [3], "dtype": "float32", "channels": {"a": "0x1"}}]}',
         '{"cuts": [{"layer": "a", "kind": "svd", "ranks": [-1]}]}',
+        '{"cuts": [{"transferred": "a"}]}',
+        '{"cuts": [{"transferred": "a", "kind": 4}]}',
         '{"merged": {"shape": [3], "dtype": "float32", "layers": []}}',
         '{"merged": [{"shape": [3], "dtype": "float32", "layers": ["ab"]}]}',
         '{"merged": [{"shape": [3], "dtype": "float32", "layers": [["a", 1]]}]}',

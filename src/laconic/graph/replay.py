@@ -24,6 +24,7 @@ from laconic.nn.transferred import transferred as fresh
 from laconic.nn.weights import to_numpy, to_torch
 
 State = dict[str, np.ndarray]
+OTHER_CLASS = "give an object of the class that was packed"
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _factored(model: nn.Module, cut: Factored) -> Smaller:
     def restored(state: State) -> State:
         others = {name: array for name, array in state.items() if not name.startswith(f"{cut.layer}.")}
         bias = {f"{cut.layer}.bias": state[last]} if last in state else {}
-        weight = _product(cut, [state[name] for name in weights])
+        weight = _product(cut, [_held(state, name) for name in weights])
         return others | bias | {f"{cut.layer}.weight": weight}
 
     return Smaller(module, restored)
@@ -208,15 +209,22 @@ def _product(cut: Factored, weights: Sequence[np.ndarray]) -> np.ndarray:
     return compact.product(cut.kind, cut.ranks[0], *weights).astype(weights[0].dtype)
 
 
+def _held(state: State, name: str) -> np.ndarray:
+    if name not in state:
+        raise ModelError(f"{name!r} is in the model only", hint=OTHER_CLASS)
+    return state[name]
+
+
 def _transferred(model: nn.Module, cut: Transferred) -> Smaller:
     module = copy.deepcopy(model)
-    module.set_submodule(cut.layer, fresh(_layer(module, cut.layer), cut.kind))
+    made = fresh(_layer(module, cut.layer), cut.kind)
+    module.set_submodule(cut.layer, made)
 
     def restored(state: State) -> State:
-        images = to_numpy(torch.cat(KINDS[cut.kind].images(to_torch(state[f"{cut.layer}.weight"]))))
-        order = state[f"{cut.layer}.order"]
-        if not np.array_equal(np.sort(order), np.arange(len(images))):
-            raise ModelError(f"the file's order of the filters of {cut.layer!r} is none", hint="it is damaged, or not of this class")
+        base, order = (_held(state, f"{cut.layer}.{name}") for name in ("weight", "order"))
+        if base.shape != made.weight.shape or order.dtype.kind != "i" or not np.array_equal(np.sort(order), np.arange(made.out_channels)):
+            raise ModelError(f"the file's base, or its order of the filters, is none of {cut.layer!r}", hint=OTHER_CLASS)
+        images = to_numpy(torch.cat(KINDS[cut.kind].images(to_torch(base))))
         return {name: array for name, array in state.items() if name != f"{cut.layer}.order"} | {f"{cut.layer}.weight": images[order]}
 
     return Smaller(module, restored)

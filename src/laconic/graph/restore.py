@@ -11,10 +11,8 @@ from laconic.base.edits import Edit, Folded
 from laconic.base.errors import ModelError
 from laconic.graph.fold import unfold
 from laconic.graph.merge import unmerged
-from laconic.graph.replay import Smaller, recut, replayed
+from laconic.graph.replay import OTHER_CLASS, Smaller, recut, replayed
 from laconic.nn.weights import to_numpy, to_torch
-
-OTHER_CLASS = "give an object of the class that was packed"
 
 
 def load_into(model: nn.Module, path: str | Path, limits: Limits = Limits()) -> nn.Module:  # noqa: B008  frozen

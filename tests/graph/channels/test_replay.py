@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from laconic import build_model
 from laconic.artifact import Artifact, unpack, write
 from laconic.artifact.pack import pack
-from laconic.base.edits import Cut, Edit, Factored, Narrowed, Shortened
+from laconic.base.edits import Cut, Edit, Factored, Narrowed, Shortened, Transferred
 from laconic.base.errors import ExportError, ModelError
 from laconic.graph.channels import channel_groups
 from laconic.graph.fold import foldable
@@ -94,6 +94,11 @@ def test_cuts_of_another_class_are_refused(resnet: nn.Module, tmp_path: Path) ->
         (Factored("conv1", "fire", (2, 2)), "has one size, not 2"),
         (Factored("conv1", "grouped", (2,)), "no 2 groups"),
         (Factored("bn1", "depthwise", (1,)), "cannot be a block"),
+        (Transferred("nowhere", "c4"), "no layer 'nowhere'"),
+        (Transferred("conv1", "c8"), "known kinds are"),
+        (Transferred("conv1", "circulant"), "3 inputs are not"),
+        (Transferred("conv1", "c4"), "'conv1.order' is in the model only"),
+        (Factored("conv1", "svd", (2,)), "'conv1.0.weight' is in the model only"),
         (Shortened(SHAPE, "float32", ("nowhere",)), "no branch ends with 'nowhere'"),
         (Narrowed(SHAPE, "float32", (("conv1.weight", 1 << 10**5),)), "cannot all go"),
     ],

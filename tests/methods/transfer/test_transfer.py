@@ -156,7 +156,7 @@ def test_an_order_that_is_none_is_refused(model: nn.Module, apply: Apply, tmp_pa
     small = apply(Transfer(kind={"6": "c4"}), Network(model))
     small.module[6].order[0] = 99
     (tmp_path / "f.lac").write_bytes(pack(Artifact(small.tensors(), notes=noted(small.edits))))
-    with pytest.raises(ModelError, match="order of the filters of '6'"):
+    with pytest.raises(ModelError, match="order of the filters, is none of '6'"):
         load_into(model, tmp_path / "f.lac")
 
 
