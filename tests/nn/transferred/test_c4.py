@@ -14,6 +14,7 @@ from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.data import Data, Split
 from laconic.graph.network import Network
 from laconic.nn.transferred import GroupConv2d, LiftingConv2d, turned
+from laconic.profile import count
 from laconic.recipe.package import package
 
 
@@ -72,6 +73,13 @@ def test_a_network_of_them_is_invariant_to_rounding_also_while_it_trains() -> No
         net.train(mode)
         with torch.no_grad():
             assert torch.allclose(net(x.rot90(1, (2, 3))), net(x), atol=1e-5)
+
+
+def test_every_orientation_is_counted() -> None:
+    found = count(nn.Sequential(LiftingConv2d(1, 4, 3, padding=1), GroupConv2d(4, 6, 3, padding=1)), (1, 8, 8))
+    assert found.macs == 64 * 9 * (4 * 4 * 1 + 4 * 6 * 4 * 4)
+    assert found.params == 9 * (4 * 1 + 6 * 4 * 4) + 4 + 6
+    assert not found.unknown
 
 
 def test_an_ordinary_network_is_not() -> None:
