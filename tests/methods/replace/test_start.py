@@ -65,6 +65,22 @@ def test_no_convolution_of_a_linear_block_s_structure_is_nearer(kind: str) -> No
     assert float(((weight.numpy() - found) ** 2).sum()) == pytest.approx(lost, rel=1e-4)
 
 
+def test_no_fire_block_of_half_its_channels_is_nearer() -> None:
+    """What 1 × 1 kernels have no taps for is lost, and of the rest the smaller singular values over input channels."""
+    torch.manual_seed(0)
+    weight = torch.randn(12, 6, 3, 3)
+    _, block = started("fire", weight, bias=False)
+    with torch.no_grad():
+        impulses = torch.zeros(6, 6, 5, 5)
+        impulses[range(6), range(6), 2, 2] = 1
+        found = block(impulses)[:, :, 1:4, 1:4].flip(2, 3).transpose(0, 1)  # a convolution's answers are its kernels, turned round
+    there = weight.clone()
+    there[:6] *= torch.eye(3)[1].outer(torch.eye(3)[1])
+    singular = np.linalg.svd(there.transpose(0, 1).reshape(6, -1).numpy(), compute_uv=False)
+    lost = float((weight - there).square().sum()) + float((singular[3:] ** 2).sum())
+    assert float((weight - found).square().sum()) == pytest.approx(lost, rel=1e-4)
+
+
 def test_to_know_the_inputs_makes_outputs_nearer() -> None:
     torch.manual_seed(0)
     weight, x = torch.randn(12, 6, 3, 3), torch.rand(16, 6, 8, 8) * torch.tensor([8.0, 4.0, 1.0, 0.5, 0.2, 0.1]).reshape(6, 1, 1)
