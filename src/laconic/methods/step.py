@@ -32,6 +32,7 @@ from laconic.train.evaluate import as_runner, evaluate
 from laconic.train.labels import LabelLoss, check_training, labels
 from laconic.train.loop import Tick, from_task, loop
 from laconic.train.memory import FORGETFUL, Memory
+from laconic.train.ranks import ALONE, Ranks
 from laconic.train.task import BatchLoss, Scheduled, Task, classification
 from laconic.train.teaching import by_original
 from laconic.train.training import Targets, Training
@@ -74,6 +75,7 @@ class Context:
         seed: of this step.
         progress: is told how far the step is.
         memory: keeps the state of this step's training, to go on from after a kill.
+        ranks: the processes that train together.
         price: bytes of the weights-only file that a network would make; without a file to ask, those of its coded integers and tables.
         clock: (candidate, before, inputs) → how many times as long as that of the network before a candidate's forward pass takes on
             these inputs `(n, *shape)`; without a session to ask, in eager torch.
@@ -85,6 +87,7 @@ class Context:
     seed: int = 0
     progress: Progress = silent
     memory: Memory = FORGETFUL
+    ranks: Ranks = ALONE
     price: Callable[[Network], int] = coded_bytes
     clock: Callable[[Network, Network, np.ndarray], float] = eager_ratio
 
@@ -103,7 +106,7 @@ class Context:
     ) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
         data, seed = self.data, derive(self.seed, purpose)
-        return loop(model, data.train, data.preprocessing, loss, training, seed, self.memory, companions, self._goodness)
+        return loop(model, data.train, data.preprocessing, loss, training, seed, self.memory, companions, self._goodness, self.ranks)
 
     def labels(self, training: Training) -> LabelLoss:
         """The task's loss of outputs against targets, as this training smooths and mixes them.

@@ -19,7 +19,7 @@ from laconic.graph.replay import noted
 from laconic.methods.step import Context, Step
 from laconic.nn import left_dense
 from laconic.profile.energy import Meter, co2e
-from laconic.recipe.folder import RunFolder, open_run
+from laconic.recipe.folder import RunFolder, Unkept, open_run
 from laconic.recipe.judged import judged
 from laconic.recipe.measure import Comparison, Runnable, SessionClock, compare, environment
 from laconic.recipe.package import package, repackage
@@ -27,6 +27,9 @@ from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
 from laconic.train import Task, as_runner, classification, evaluate
+from laconic.train.ranks import FirstMemory, check_alike, here
+
+_NOTHING: tuple[bytes, Record | None] = (b"", None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,8 @@ def run(
 ) -> Run:
     """Compress `model` by `recipe`. The model is not touched; the test split is read once, at the end.
 
+    Where several processes were started for it (train/ranks.py), they train together; the first alone keeps, measures and tells the others.
+
     Whatever does not fit is refused before anything is trained. With a `folder`, an interrupted run can go on (`resume`) and gives
     the same bytes as one that was never interrupted.
 
@@ -66,23 +71,32 @@ def run(
         RecipeError: an order of steps that cannot run on this model.
         ModelError: the model has no plain, finite weights, or does not run on the data.
         DataError, UsageError: the data do not fit the model, or the task does not fit either; the folder holds another run.
-        ResourceError: the disk is full, or another process works in the folder.
+        ResourceError: the disk is full, or another process works in the folder; or one of several processes has gone.
     """
-    meter = Meter()
+    meter, ranks = Meter(), here()
     original = ready(model, data, recipe, task)
     data, task = judged(original, data, task)
     identity_of_run = {"recipe": write(recipe), "model": digest(original.module), "data": data.digest(), "metric": task.metric}
+    clock = SessionClock()
+    alike = Context(data, original.module, task, ranks=ranks, price=weights_only_bytes)
+    if ranks.number:
+        network, _ = _carry_out(recipe, original, replace(alike, clock=lambda *_: ranks.told(0.0)), Unkept())
+        content, told = ranks.told(_NOTHING)
+        assert told is not None
+        return Run(network, unpack(content), content, told)
     with open_run(folder, identity_of_run, resume) as kept:
         progress("export", 0.0, "the model as it came")
         before = package(original, data)
-        context = Context(data, original.module, task, 0, progress, price=weights_only_bytes, clock=SessionClock())
+        context = replace(alike, progress=progress, clock=lambda *given: ranks.told(clock(*given)))
         network, stages = _carry_out(recipe, original, context, kept)
         progress("measure", 0.0, "export, pack, load again")
         finished = _finish(original, before, network, data, task)
         kept.end(identity(finished.content))
     record = _record(finished, stages, name, data, recipe, task)
     spent = meter.spent()
-    return Run(network, finished.artifact, finished.content, replace(record, energy=spent, co2e=co2e(spent)))
+    record = replace(record, energy=spent, co2e=co2e(spent))
+    ranks.told((finished.content, record))
+    return Run(network, finished.artifact, finished.content, record)
 
 
 def weights_only_bytes(network: Network) -> int:
@@ -92,12 +106,14 @@ def weights_only_bytes(network: Network) -> int:
 
 def _carry_out(recipe: Recipe, original: Network, context: Context, kept: RunFolder) -> tuple[Network, list[Stage]]:
     """All stages that are not finished yet, each from what the one before left."""
-    finished = kept.stages()
+    ranks = context.ranks
+    finished = ranks.told(kept.stages())
     network = revive(finished[-1][0], original.module) if finished else original
     stages = [stage for _, stage in finished]
     for number, step in enumerate(recipe.steps[len(stages) :], len(stages)):
-        own = replace(context, seed=derive(recipe.seed, number), memory=kept.memory(number))
+        own = replace(context, seed=derive(recipe.seed, number), memory=FirstMemory(ranks, kept.memory(number)))
         network, stage = _stage(step, network, own)
+        check_alike(ranks, network.module.state_dict(), f"after {step.word()}")
         kept.finish_stage(number, preserve(network), stage)
         stages.append(stage)
     return network, stages

@@ -2,18 +2,19 @@
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from laconic.base.errors import DataError, ResourceError
-from laconic.nn.checks import at_home
+from laconic.nn.checks import home
 from laconic.train.average import Average
 from laconic.train.best import Best
 from laconic.train.memory import Memory
 from laconic.train.portions import Batch, least_portion, portions, ran_out
+from laconic.train.ranks import ALONE, Ranks, Sum, check_alike, own_part
 from laconic.train.task import BatchLoss
 
 KEEP_EVERY = 20.0  # seconds; the end of an epoch is always kept
@@ -29,6 +30,7 @@ class Course:
         companions: modules that are trained beside it.
         average: follows the weights.
         best: judges them after each epoch.
+        ranks: who take the steps together.
     """
 
     def __init__(
@@ -38,12 +40,16 @@ class Course:
         companions: Sequence[nn.Module] = (),
         average: Average | None = None,
         best: Best | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.model, self.optimizer, self.companions = model, optimizer, companions
         self.average, self.best = average, best
         self.step = 0
         self.most: int | None = None  # samples at a time, once memory has run out
-        self._least = least_portion(model)
+        self._least, self._home = least_portion(model), home(model)
+        self._ranks = ranks
+        trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self._sum = Sum(ranks, trained, nn.ModuleList([model, *companions]))
         self._setbacks = 0
         self._kept = time.monotonic()
 
@@ -58,9 +64,9 @@ class Course:
             group["lr"] = rate / 2**self._setbacks
 
     def differentiate(self, loss: BatchLoss, group: Sequence[Batch], seed: int) -> float:
-        """The gradients of the mean loss over all samples of a step, and that mean.
+        """The gradients of the mean loss over all samples of a step, and that mean. Each rank sees its part of the samples.
 
-        Where memory does not suffice, half as many samples go through at a time, from now on.
+        Where memory does not suffice on any rank, half as many samples go through at a time, from now on.
 
         Args:
             loss: (model, inputs, targets) → mean over the samples.
@@ -71,14 +77,20 @@ class Course:
             ResourceError: memory does not suffice for the least that can go through.
         """
         while True:
-            torch.manual_seed(seed)  # dropout and the like draw from the global generator
+            _draw_from(seed)
             self.optimizer.zero_grad(set_to_none=True)
+            value, seen, found = 0.0, 0.0, ""
             try:
-                return sum(self._backward(loss, *portion) for portion in portions(group, self.most, self._least))
+                for inputs, targets, share in self._portions(group):
+                    value += self._backward(loss, inputs, targets, share)
+                    seen += share
             except (MemoryError, RuntimeError) as cause:
                 if not ran_out(cause):
                     raise
                 found = str(cause) or type(cause).__name__
+            value, short = self._sum(value, seen, bool(found))
+            if not short:
+                return value
             self._halve(max(len(inputs) for inputs, _ in group), found)  # out here nothing holds the tensors of the attempt any more
 
     def descend(self) -> None:
@@ -89,7 +101,13 @@ class Course:
         self.step += 1
 
     def judge(self) -> None:
-        """Ask, at the end of an epoch, whether these are the best weights so far."""
+        """Ask, at the end of an epoch, whether these are the best weights so far.
+
+        Raises:
+            ModelError: the ranks do not hold the same.
+        """
+        for module in (self.model, *self.companions):
+            check_alike(self._ranks, module.state_dict(), f"training step {self.step}")
         if self.best is None:
             return
         if self.average is None:
@@ -142,9 +160,22 @@ class Course:
             raise DataError(f"the loss became {loss}", where=where, hint="lower lr, or look for NaN in the data")
         self._setbacks += 1
 
+    def _portions(self, group: Sequence[Batch]) -> Iterator[tuple[torch.Tensor, Any, float]]:
+        """This rank's part of each portion of the step, with its share of all samples."""
+        whole = portions(group, self.most, self._least)
+        if self._ranks.count == 1:
+            yield from whole
+            return
+        for inputs, targets, share in whole:
+            rows = own_part(self._ranks, len(inputs), self._least)
+            if rows.start < rows.stop:
+                yield inputs[rows], targets[rows], share * (rows.stop - rows.start) / len(inputs)
+
     def _backward(self, loss: BatchLoss, inputs: torch.Tensor, targets: Any, share: float) -> float:
-        own = at_home(self.model, inputs)
-        error = loss(self.model, own, targets.to(own.device)) * share
+        device, dtype = self._home
+        own = inputs.to(device, dtype) if inputs.is_floating_point() else inputs.to(device)
+        error = loss(self.model, own, targets.to(device))
+        error = error if share == 1 else error * share
         error.backward()  # type: ignore[no-untyped-call]
         return float(error.detach())
 
@@ -153,7 +184,8 @@ class Course:
         before = samples if self.most is None else min(self.most, samples)
         if before <= self._least:
             where = f"training step {self.step}, {before} sample{'s' if before > 1 else ''} at a time"
-            hint = f"a smaller model or sample, or more memory; what was asked for: {found.splitlines()[0]}"
+            asked = found.splitlines()[0] if found else "see the other ranks"
+            hint = f"a smaller model or sample, or more memory; what was asked for: {asked}"
             raise ResourceError("there is not enough memory to train", where=where, hint=hint)
         self.most = max(before // 2, self._least)
 
@@ -167,3 +199,13 @@ class Course:
             self.average.restore(state["average"])
         if self.best is not None:
             self.best.restore(state["best"])
+
+
+def _draw_from(seed: int) -> None:
+    """Seed the global generators, from which dropout and the like draw.
+
+    As `torch.manual_seed` does; but that one takes milliseconds to note who called it where there is no GPU in use.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)

@@ -20,6 +20,7 @@ from laconic.train.labels import LabelLoss
 from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.portions import Batch
 from laconic.train.precision import mixed
+from laconic.train.ranks import ALONE, Ranks
 from laconic.train.task import BatchLoss, Scheduled
 from laconic.train.training import Training
 
@@ -66,6 +67,7 @@ def loop(
     memory: Memory = FORGETFUL,
     companions: Sequence[nn.Module] = (),
     score: Score | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Tick]:
     """Train `model` in place, yielding after every optimiser step.
 
@@ -90,18 +92,19 @@ def loop(
         companions: further modules that the loss uses and that train beside the model, by the same optimiser: a hint's regressor, a
             peer. Their modes and their state go as the model's do.
         score: how good a model is, for a training with `patience`; asked after each epoch.
+        ranks: the processes that take each step together, each with its part of the samples.
 
     Raises:
-        ModelError: no parameter of the model asks for a gradient.
+        ModelError: no parameter of the model asks for a gradient; or the ranks have come to hold different weights.
         DataError: the loss was not a finite number, and halving the rate three times did not help; or the samples cannot be mixed.
-        ResourceError: memory does not suffice for a single sample.
+        ResourceError: memory does not suffice for a single sample; or another rank has gone.
         UsageError: a training with patience was given no score.
     """
     together = nn.ModuleList([model, *companions])
     an_epoch = steps_an_epoch(len(split), training.batch, training.accumulate)
     steps = training.epochs * an_epoch
     optimizer = training.build_optimizer(_trained(model, together))
-    course = Course(model, optimizer, companions, averaging(model, training, steps), _best(training, score))
+    course = Course(model, optimizer, companions, averaging(model, training, steps), _best(training, score, ranks), ranks)
     course.recall(memory)
     together.train()
     while course.step < steps and not course.over:
@@ -109,7 +112,7 @@ def loop(
         start = course.state()
         for group in _groups(split, preprocessing, training, seed, epoch, first):
             course.set_rate(training.rate(course.step, steps))
-            value = course.differentiate(_now(loss, course.step / steps, training), group, derive(seed, epoch, course.step))
+            value = course.differentiate(_now(loss, course.step / steps, training), group, _own_seed(ranks, seed, epoch, course.step))
             if not math.isfinite(value):
                 course.go_back(start, value)
                 break
@@ -161,12 +164,17 @@ def _inputs(split: Split, preprocessing: Preprocessing, training: Training, seed
     return (inputs for inputs, _ in batches(split, preprocessing, size, seed=seed, augment=training.augmentation) if len(inputs) > 1)
 
 
-def _best(training: Training, score: Score | None) -> Best | None:
+def _own_seed(ranks: Ranks, *address: int) -> int:
+    """Each rank draws for other samples; the first as if it were alone."""
+    return derive(*address) if ranks.number == 0 else derive(*address, "rank", ranks.number)
+
+
+def _best(training: Training, score: Score | None, ranks: Ranks) -> Best | None:
     if training.patience is None:
         return None
     if score is None:
         raise UsageError("a training with patience stops by a score, and was given none", where="patience", hint="loop(…, score=…)")
-    return Best(score, training.patience)
+    return Best(lambda model: ranks.told(score(model)), training.patience)
 
 
 def _now(loss: BatchLoss | Scheduled, progress: float, training: Training) -> BatchLoss:

@@ -31,6 +31,9 @@ def portions(group: Sequence[Batch], most: int | None, least: int = 1) -> Iterat
     for inputs, targets in group:
         size = len(inputs)
         pieces = 1 if most is None else max(1, min(math.ceil(size / most), size // least))
+        if pieces == 1:
+            yield inputs, targets, size / samples
+            continue
         ends = [-(-size * i // pieces) for i in range(pieces + 1)]
         for start, end in itertools.pairwise(ends):
             yield inputs[start:end], targets[start:end], (end - start) / samples

@@ -54,6 +54,7 @@ def compress(
     from laconic.cli.progress import at_work
     from laconic.recipe import write
     from laconic.report import write as write_report
+    from laconic.train.ranks import follows
 
     sample = read_sample(shape, mean, std)
     chosen = open_recipe(recipe, seed)
@@ -64,6 +65,8 @@ def compress(
         samples = open_data(data, model, sample, checkpoint=is_checkpoint(model, weights))
         network = open_model(model, weights, samples.preprocessing.shape, len(samples.classes) or None, chosen.seed)
         result = press(network, samples, chosen, name=model, progress=progress, folder=story, resume=resume)
+    if follows():
+        return
     result.save(output, weights_only, profile=profile.value)
     if save_recipe is not None:
         write_atomically(save_recipe, write(chosen).encode())
