@@ -37,7 +37,7 @@ fuzz: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check "$$(grep ^torch== constraints.txt)"
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[compress,dev]"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[compress,dev,accelerate]"
 	touch $@
 
 clean:

@@ -85,11 +85,12 @@ def conv2d(
     torch.Size([1, 3, 2, 2])
     """
     kernel = (weight.shape[2], weight.shape[3])
-    columns = im2col(image, kernel, stride, padding, dilation).unflatten(1, (groups, -1))
+    columns = im2col(image, kernel, stride, padding, dilation)
+    columns = columns.reshape(len(columns), groups, -1, columns.shape[2])
     filters = weight.reshape(groups, len(weight) // groups, -1)
     product = (filters @ columns).flatten(1, 2)
     made = product if bias is None else product + bias[:, None]
-    return made.unflatten(2, windows(image.shape[2:], kernel, stride, padding, dilation))
+    return made.reshape(*made.shape[:2], *windows(image.shape[2:], kernel, stride, padding, dilation))
 
 
 def column_bytes(image: Tensor, kernel: Pair, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
