@@ -58,7 +58,7 @@ def match(kind: str, weight: np.ndarray, moments: np.ndarray | None = None) -> M
             break
         base, error = better, now
         order = fit.order(base)
-    return Match(base.numpy().astype(weight.dtype), fit.order(base).astype(np.int32), error)
+    return Match(base.numpy().astype(weight.dtype), order.astype(np.int32), fit.error(base, order))
 
 
 class _Fit:
