@@ -118,11 +118,13 @@ def of_kinds(build: Build) -> dict[str, Build]:
 
 
 def convert(model: nn.Module, kind: str) -> nn.Module:
-    """A copy with fresh layers of this kind."""
+    """A copy with fresh layers of this kind; their weights start as far from zero as those of the network."""
     made = copy.deepcopy(model)
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d) and not unsuited(kind, layer):
-            made.set_submodule(name, transferred(layer, kind, ordered=False))
+            fresh = transferred(layer, kind, ordered=False)
+            nn.init.normal_(fresh.weight, std=float(layer.weight.detach().std()))
+            made.set_submodule(name, fresh)
     return made
 
 
