@@ -103,10 +103,12 @@ class Options(Training, Step):
 
     @property
     def teachers(self) -> tuple[Reference, ...]:
+        """All of them, where one was said as well."""
         return self.teacher if isinstance(self.teacher, tuple) else (self.teacher,)
 
     @property
     def files(self) -> tuple[str, ...]:
+        """The checkpoint of each, "" where there is none."""
         if self.teacher_weights:
             return self.teacher_weights if isinstance(self.teacher_weights, tuple) else (self.teacher_weights,)
         return ("",) * len(self.teachers)

@@ -93,7 +93,8 @@ class School:
         if not self._options.cache:
             return list(teachers)
         folder, precision = Path(self._options.cache), self._options.precision
-        names = [f"{digest(teacher)[:32]}-{precision}" for teacher in teachers]
+        rank = f"-{self._context.ranks.number}" if self._context.ranks.count > 1 else ""  # each asks about its own part of the samples
+        names = [f"{digest(teacher)[:32]}-{precision}{rank}" for teacher in teachers]
         kept = [answers(teacher, folder, name, self._shape(teacher)) for teacher, name in zip(teachers, names, strict=True)]
         return [stack.enter_context(one) for one in kept]
 
