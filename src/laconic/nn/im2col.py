@@ -86,11 +86,10 @@ def conv2d(
     """
     kernel = (weight.shape[2], weight.shape[3])
     columns = im2col(image, kernel, stride, padding, dilation)
-    columns = columns.reshape(len(columns), groups, -1, columns.shape[2])
     filters = weight.reshape(groups, len(weight) // groups, -1)
-    product = (filters @ columns).flatten(1, 2)
-    made = product if bias is None else product + bias[:, None]
-    return made.reshape(*made.shape[:2], *windows(image.shape[2:], kernel, stride, padding, dilation))
+    product = filters @ columns.reshape(len(image), groups, filters.shape[2], columns.shape[2])
+    made = product.reshape(len(image), len(weight), *windows(image.shape[2:], kernel, stride, padding, dilation))
+    return made if bias is None else made + bias[:, None, None]
 
 
 def column_bytes(image: Tensor, kernel: Pair, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:

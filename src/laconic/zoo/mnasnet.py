@@ -15,7 +15,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from laconic.zoo.blocks.conv import ConvNormAct
+from laconic.zoo.blocks.conv import ConvNormAct, full_conv
 from laconic.zoo.blocks.initialise import he_normal
 from laconic.zoo.blocks.inverted_residual import InvertedStage, adds, inverted
 from laconic.zoo.shapes import image_shape
@@ -41,10 +41,6 @@ class MBConv(nn.Module):
         return x + self.layers(x) if self.adds else self.layers(x)
 
 
-def _conv(inputs: int, stage: Stage, stride: int) -> ConvNormAct:
-    return ConvNormAct(inputs, stage.width, stage.kernel, stride, activation=stage.activation, norm=NORM)
-
-
 def _separable(inputs: int, stage: Stage, stride: int) -> nn.Sequential:
     depthwise = ConvNormAct(inputs, inputs, stage.kernel, stride, groups=inputs, activation=stage.activation, norm=NORM)
     return nn.Sequential(*depthwise, *ConvNormAct(inputs, stage.width, 1, activation=None, norm=NORM))
@@ -55,7 +51,7 @@ def _row(kernel: int, expand: int, width: int, depth: int, stride: int) -> Inver
 
 
 STAGES = (
-    Stage(width=32, stride=2, block=_conv),
+    Stage(width=32, stride=2, block=partial(full_conv, norm=NORM)),
     Stage(width=16, block=_separable),
     _row(3, 3, 24, 3, 2),
     _row(5, 3, 40, 3, 2),
@@ -63,7 +59,7 @@ STAGES = (
     _row(3, 6, 96, 2, 1),
     _row(5, 6, 192, 4, 2),
     _row(3, 6, 320, 1, 1),
-    Stage(width=1280, kernel=1, block=_conv),
+    Stage(width=1280, kernel=1, block=partial(full_conv, norm=NORM)),
 )
 """MnasNet-B1, figure 7 without squeeze and excite: SepConv, then MBConv3 and MBConv6."""
 

@@ -16,7 +16,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from laconic.zoo.blocks.conv import ConvNormAct
+from laconic.zoo.blocks.conv import full_conv
 from laconic.zoo.blocks.initialise import he_normal
 from laconic.zoo.blocks.inverted_residual import InvertedResidual, InvertedStage
 from laconic.zoo.shapes import image_shape
@@ -26,8 +26,8 @@ RE, HS = nn.ReLU, nn.Hardswish
 NORM = partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
 
 
-def _conv(inputs: int, stage: Stage, stride: int) -> ConvNormAct:
-    return ConvNormAct(inputs, stage.width, stage.kernel, stride, activation=stage.activation, norm=NORM)
+def _conv(width: int, kernel: int, stride: int = 1) -> Stage:
+    return Stage(width=width, kernel=kernel, stride=stride, activation=HS, block=partial(full_conv, norm=NORM))
 
 
 def _row(kernel: int, expand: float, width: int, squeeze: float, activation: type[nn.Module], stride: int, depth: int = 1) -> InvertedStage:
@@ -44,7 +44,7 @@ def _row(kernel: int, expand: float, width: int, squeeze: float, activation: typ
 
 
 LARGE = (
-    Stage(width=16, stride=2, activation=HS, block=_conv),
+    _conv(16, 3, stride=2),
     _row(3, 1, 16, 0, RE, 1),
     _row(3, 4, 24, 0, RE, 2),
     _row(3, 3, 24, 0, RE, 1),
@@ -54,12 +54,12 @@ LARGE = (
     _row(3, 2.3, 80, 0, HS, 1, depth=2),
     _row(3, 6, 112, 1 / 4, HS, 1, depth=2),
     _row(5, 6, 160, 1 / 4, HS, 2, depth=3),
-    Stage(width=960, kernel=1, activation=HS, block=_conv),
+    _conv(960, 1),
 )
 """Table 1, with the size of the expansion as a multiple of what enters."""
 
 SMALL = (
-    Stage(width=16, stride=2, activation=HS, block=_conv),
+    _conv(16, 3, stride=2),
     _row(3, 1, 16, 1 / 4, RE, 2),
     _row(3, 72 / 16, 24, 0, RE, 2),
     _row(3, 88 / 24, 24, 0, RE, 1),
@@ -67,7 +67,7 @@ SMALL = (
     _row(5, 6, 40, 1 / 4, HS, 1, depth=2),
     _row(5, 3, 48, 1 / 4, HS, 1, depth=2),
     _row(5, 6, 96, 1 / 4, HS, 2, depth=3),
-    Stage(width=576, kernel=1, activation=HS, block=_conv),
+    _conv(576, 1),
 )
 """Table 2, likewise."""
 

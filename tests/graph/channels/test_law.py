@@ -16,6 +16,7 @@ from laconic.graph.layered import layered
 from laconic.zoo import ZOO
 
 ARCHITECTURES = load_attribute(f"{Path(__file__).with_name('architectures.py')}:ARCHITECTURES", error=LaconicError)
+SHALLOW = load_attribute(f"{Path(__file__).parents[2] / 'zoo' / 'shallow.py'}:SHALLOW", error=LaconicError)
 STATISTICS = ("running_mean", "running_var")
 
 
@@ -79,6 +80,12 @@ def test_slicing_is_zeroing(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in ZOO if name.startswith("lenet") or name in ("resnet20", "resnet20-b")])
 def test_the_zoo_obeys(name: str) -> None:
     assert obeys(ZOO[name].build(), ZOO[name].sample_shape, "float32")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["alexnet-grouped", "googlenet-5x5", "mobilenet_v3_small", "shufflenet_v1", "shufflenet_v2_x0_5"])
+def test_compact_blocks_obey(name: str) -> None:
+    assert obeys(SHALLOW[name].build(), SHALLOW[name].sample, "float32")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

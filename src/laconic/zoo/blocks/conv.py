@@ -41,6 +41,6 @@ class ConvNormAct(nn.Sequential):
         super().__init__(conv, norm(outputs), *([] if activation is None else [activation()]))
 
 
-def full_conv(inputs: int, stage: Stage, stride: int) -> ConvNormAct:
+def full_conv(inputs: int, stage: Stage, stride: int, *, norm: Norm = nn.BatchNorm2d) -> ConvNormAct:
     """The block of a stage of full convolutions."""
-    return ConvNormAct(inputs, stage.width, stage.kernel, stride, activation=stage.activation)
+    return ConvNormAct(inputs, stage.width, stage.kernel, stride, activation=stage.activation, norm=norm)
