@@ -225,7 +225,7 @@ def test_exports_with_a_free_batch_size(name, network, shape):
 def test_a_shallow_one_keeps_its_bits_in_a_file_and_runs_from_it(name):
     network = shallow_one(name).eval()
     artifact = Artifact(dense(network), export(network, SHALLOW[name].sample))
-    found = unpack(pack(artifact))
+    found = unpack(pack(artifact, profile="fast"))
     assert {key: form.array().tobytes() for key, form in found.tensors.items()} == {
         key: form.array().tobytes() for key, form in dense(network).items()
     }
@@ -234,6 +234,7 @@ def test_a_shallow_one_keeps_its_bits_in_a_file_and_runs_from_it(name):
         np.testing.assert_allclose(Session(found)(inputs.numpy()), network(inputs).numpy(), atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_an_empty_recipe_changes_no_bit():
     network, rng = shallow_one("mobilenet_v2"), np.random.Generator(np.random.PCG64(0))
     splits = [(rng.normal(size=(n, 3, 32, 32)).astype(np.float32), np.arange(n) % 4) for n in (16, 8, 8)]
