@@ -121,6 +121,14 @@ def test_normalised_batches_leave_all_ranks_with_the_same_statistics(model: nn.M
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_means_of_normalised_batches_are_those_of_the_whole_batch(model: nn.Module, data: Data) -> None:
+    still, models = Training(batch=21, lr=1e-12), [copy.deepcopy(model) for _ in range(2)]
+    alone, _ = train(model, data, still)
+    for found, _ in together(2, lambda ranks: train(models[ranks.number], data, still, ranks=ranks)):
+        assert torch.allclose(found.norm.running_mean, alone.norm.running_mean, rtol=1e-4, atol=1e-5)
+        assert found.norm.num_batches_tracked == alone.norm.num_batches_tracked
+
+
 def test_a_last_batch_too_small_for_all_leaves_some_idle(model: nn.Module, data: Data) -> None:
     models = [copy.deepcopy(model) for _ in range(3)]  # the last batch of two samples goes to one rank: it is normalised
     states = together(3, lambda ranks: train(models[ranks.number], data, Training(batch=62), ranks=ranks)[0].state_dict())
