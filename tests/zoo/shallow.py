@@ -8,7 +8,6 @@ from torch import nn
 
 from laconic.zoo import (
     alexnet,
-    cnn_fms,
     googlenet,
     mnasnet,
     mobilenet_v1,
@@ -55,12 +54,11 @@ def _shallow(network: Callable[..., nn.Module], rows: Any, side: int = 32, **opt
 
 
 SHALLOW: dict[str, Shallow] = {
-    "alexnet-grouped": _shallow(alexnet.AlexNet, alexnet.GROUPED, 96, hidden=64),  # 96: its first stride stays, as do those of CNN-S
-    "cnn-s": _shallow(alexnet.AlexNet, cnn_fms.CNN_S, 96, hidden=64),
+    "alexnet-grouped": _shallow(alexnet.AlexNet, alexnet.GROUPED, 96, hidden=64),  # at 96 pixels all of its strides stay
     "vgg11_bn": _shallow(vgg.VGG, vgg.table(1, 1, 1, 1, 1, norm=True), hidden=64),
     "googlenet-5x5": _shallow(googlenet.GoogLeNet, dict(list(googlenet.paper().items())[:7])),
-    "resnet18": _shallow(resnet.ResNet, resnet.table(resnet.BasicBlock, (1, 2, 1, 1), 64)),
-    "resnet50": _shallow(resnet.ResNet, resnet.table(resnet.Bottleneck, (1, 2, 1, 1), 256)),
+    "resnet18": _shallow(resnet.ResNet, resnet.table(resnet.BasicBlock, (1, 2, 1, 1), 16)),
+    "resnet50": _shallow(resnet.ResNet, resnet.table(resnet.Bottleneck, (1, 2, 1, 1), 64)),
     "squeezenet1_0-complex": _shallow(squeezenet.SqueezeNet, squeezenet.SQUEEZENET_1_0[:5], bypass="complex"),
     "xception": _shallow(xception.Xception, few(xception.STAGES), width=0.125),
     "mobilenet_v1": _shallow(mobilenet_v1.MobileNetV1, few(mobilenet_v1.STAGES, 4)),
