@@ -23,7 +23,7 @@ check: $(STAMP)
 
 # The benchmarks that need no data; those on MNIST, CIFAR-10 and public checkpoints say in their headings how they are called.
 bench: $(STAMP)
-	for name in codec kmeans hostile_cost determinism scale kills onnx_files; do OMP_NUM_THREADS=1 $(BIN)/python bench/$$name.py || exit 1; done
+	for name in codec kmeans hostile_cost determinism scale kills onnx_files zoo relu_spiral activations im2col loop; do OMP_NUM_THREADS=1 $(BIN)/python bench/$$name.py || exit 1; done
 	$(BIN)/python docs/tables.py
 
 docs: $(STAMP)

@@ -7,6 +7,7 @@ parameters in them" (Howard et al., "MobileNets", 2017, section 3.2).
 from typing import Any
 
 from torch import nn
+from torch.nn.utils import parametrize
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -20,12 +21,19 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     >>> [(len(group["params"]), group["weight_decay"]) for group in groups]
     [(1, 0.0), (3, 4e-05)]
     """
-    filters = {module.weight for module in model.modules() if is_depthwise(module)}
+    filters = {_weight(module) for module in model.modules() if is_depthwise(module)}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
         {"params": [parameter for parameter in trained if parameter in filters], "weight_decay": 0.0},
         {"params": [parameter for parameter in trained if parameter not in filters], "weight_decay": weight_decay},
     ]
+
+
+def _weight(module: nn.Module) -> nn.Parameter:
+    """What trains of its weight: where a Form holds it, the Form's table or what its mask lies on."""
+    found = module.parametrizations["weight"].original if parametrize.is_parametrized(module, "weight") else module.weight  # type: ignore[index, union-attr]
+    assert isinstance(found, nn.Parameter)
+    return found
 
 
 def is_depthwise(module: nn.Module) -> bool:

@@ -16,6 +16,7 @@ from laconic.datasets.data import Split
 from laconic.train.average import averaging, estimate_statistics
 from laconic.train.best import Best, Score
 from laconic.train.course import Course
+from laconic.train.decay import decay_groups
 from laconic.train.labels import LabelLoss
 from laconic.train.memory import FORGETFUL, Memory
 from laconic.train.portions import Batch

@@ -49,6 +49,7 @@ class Training:
         RecipeError: a value that cannot be, or one that means nothing beside the others.
         targets: what is learnt from: "labels", what the "original" says, or "both"; None is the step's own way, and the original alone
             where the data have no labels.
+        decay_depthwise: False leaves depthwise filters out of the weight decay: they have few parameters (Howard et al. 2017, §3.2).
 
     >>> Training(epochs=2).rate(0, 10) > Training(epochs=2).rate(9, 10)
     True
@@ -75,6 +76,7 @@ class Training:
     cutmix: float = 0.0
     patience: int | None = None
     targets: Targets | None = None
+    decay_depthwise: bool = True
 
     def __post_init__(self) -> None:
         for name, holds, allowed in (
@@ -133,8 +135,8 @@ class Training:
         begin = 0.0 if self.schedule == "step" else climb
         return self.lr * SCHEDULES[self.schedule]((step - begin) / (steps - begin))
 
-    def build_optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser over `parameters`."""
+    def build_optimizer(self, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimiser over `parameters`, or over groups of them."""
         if self.optimizer == "adam":
             return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
         return torch.optim.SGD(parameters, self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay)
