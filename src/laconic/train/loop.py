@@ -104,7 +104,8 @@ def loop(
     together = nn.ModuleList([model, *companions])
     an_epoch = steps_an_epoch(len(split), training.batch, training.accumulate)
     steps = training.epochs * an_epoch
-    optimizer = training.build_optimizer(_trained(model, together))
+    trained = _trained(model, together)
+    optimizer = training.build_optimizer(trained if training.decay_depthwise else decay_groups(together, training.weight_decay))
     course = Course(model, optimizer, companions, averaging(model, training, steps), _best(training, score, ranks), ranks)
     course.recall(memory)
     together.train()
