@@ -46,10 +46,10 @@ CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd976
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the checkpoints were trained with
 ROUNDS = 200
 INT8 = Int8()
-TAUGHT = Distill(lr=0.1, batch=128, weight_decay=1e-4, warmup=0.05, shift=4, flip=True, views=12, precision="mixed")
+TAUGHT = Distill(lr=0.05, batch=128, weight_decay=1e-4, warmup=0.05, shift=4, flip=True, precision="mixed")
 SHORTER: Mapping[str, tuple[Step, ...]] = {
-    "resnet20": (PruneBlocks(blocks=4), replace(TAUGHT, epochs=48)),
-    "resnet56": (PruneBlocks(blocks=16), replace(TAUGHT, epochs=32)),
+    "resnet20": (PruneBlocks(blocks=4), replace(TAUGHT, epochs=48, lr=0.1, views=12)),
+    "resnet56": (PruneBlocks(latency=0.43), replace(TAUGHT, epochs=12)),
     "resnet18": (HALF,),
     "mobilenet_v2": (replace(HALF, multiple=8),),
 }
