@@ -104,7 +104,11 @@ def from_labels_or_teacher(school: School) -> Iterator[Case]:
     teacher, claim = school.teacher(), "labels against teacher"
     told = f"teacher {school.accuracy(teacher):.2f}"
     yield Case(claim, "labels", lambda seed: school.accuracy(school.learn(seed, school.labels())), lambda: told)
-    for name, said in (("both", {}), ("teacher alone", {"labels": False}), ("its logits", {"labels": False, "match": "mse"})):
+    for name, said in (
+        ("both", {}),
+        ("teacher alone", {"labels": False}),
+        ("its logits, λ = 0.05", {"labels": False, "match": "mse", "weight": 0.05}),
+    ):
         yield Case(claim, name, lambda seed, said=said: school.accuracy(school.learn(seed, school.taught(teacher, **said))), lambda: told)  # type: ignore[misc]
 
 
