@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from laconic import Distill, Finetune, Int8, Prune, PruneChannels, Squeeze
+from laconic import Distill, Finetune, Int8, Prune, PruneChannels, Replace, Squeeze
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.methods.step import Step
@@ -21,6 +21,7 @@ BUILDERS: dict[str, Callable[..., Step]] = {
     "squeeze": lambda **words: Squeeze(bits=12.0, **words),
     "prune": lambda **words: Prune(sparsity=0.5, rounds=2, training=Training(**words)),
     "prune-channels": lambda **words: PruneChannels(ratio=0.3, criterion="l1", rounds=2, training=Training(**words)),
+    "replace": lambda **words: Replace(block={"block.*": "bottleneck"}, samples=32, iterations=1, **words),
     "int8": lambda **words: Int8(samples=32, training=Training(**words)),
 }
 WORDS: dict[str, dict[str, Any]] = {

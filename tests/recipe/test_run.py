@@ -68,7 +68,7 @@ def test_the_record_tells_the_whole_story(done: Run, data: Data) -> None:
     assert (record.model, record.data, record.metric, record.seed) == ("tiny", "quadrants", "top-1 accuracy", 7)
     assert parse(record.recipe) == FULL
     assert [stage.line for stage in record.stages] == [str(step) for step in FULL.steps]
-    assert [len(stage.plan) for stage in record.stages] == [1, 3, 4, 1, 4, 1]
+    assert [len(stage.plan) for stage in record.stages] == [1, 3, 4, 2, 4, 1]
     assert all(stage.score is not None and stage.score.n == 32 for stage in record.stages)
     assert record.stages[4].size.value < record.stages[2].size.value < record.stages[0].size.value
     assert record.environment["data"] == data.provenance

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from laconic.base.errors import RecipeError
 from laconic.base.words import did_you_mean
-from laconic.nn.checks import at_home
+from laconic.train import as_runner
 
 AUTO = "auto"
 
@@ -66,8 +65,8 @@ def shapes(model: nn.Module, inputs: Tensor) -> dict[str, tuple[int, ...]]:
             found.pop(name, None)  # a layer that runs twice stands where it ran last
             found[name] = tuple(outputs.shape[1:])
 
-    with torch.no_grad(), _told(model, [name for name, _ in model.named_modules() if name], note):
-        model(at_home(model, inputs))
+    with _told(model, [name for name, _ in model.named_modules() if name], note):
+        as_runner(model)(inputs.numpy())
     return found
 
 

@@ -96,7 +96,7 @@ class Options(Training, Step):
 
     def _check_weights(self, teacher: Reference, file: str) -> None:
         if file and (not isinstance(teacher, str) or teacher in (ORIGINAL, ITSELF)):
-            found = f"{named(teacher)} has its own weights"
+            found = f"{named(teacher)} has weights of its own"
             raise RecipeError(found, where="distill, teacher_weights", hint="say which model: teacher: zoo:…")
         if not file and isinstance(teacher, str) and teacher.startswith(LIBRARIES) and not self.mutual:
             raise RecipeError(f"{teacher} would teach what it was initialised with", where="distill, teacher", hint="teacher_weights: FILE")

@@ -19,7 +19,7 @@ from laconic.methods.distill.teachers import Called, build_teacher, named
 from laconic.methods.distill.terms import Hint, attention, relations, similarity
 from laconic.methods.step import Context
 from laconic.nn import home
-from laconic.nn.checks import at_home
+from laconic.train import as_runner
 
 PLAIN = {"attention": attention, "similarity": similarity, "relations": relations}
 SAMPLES = 2  # that shapes are looked at with
@@ -99,8 +99,7 @@ class School:
         return [stack.enter_context(one) for one in kept]
 
     def _shape(self, model: nn.Module) -> tuple[int, ...]:
-        with torch.no_grad():
-            return tuple(model.eval()(at_home(self._network.module, self._few)).shape[1:])
+        return as_runner(model)(self._few.numpy()).shape[1:]
 
     def _assistants(self) -> list[nn.Module]:
         said, stage = self._options.assistants, self._context.data.preprocessing

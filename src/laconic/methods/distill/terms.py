@@ -53,7 +53,7 @@ def attention(student: Tensor, teacher: Tensor) -> Tensor:
     S. Zagoruyko, N. Komodakis 2017, "Paying More Attention to Attention", eq. 2.
 
     >>> image = torch.rand(2, 3, 4, 4)
-    >>> float(attention(2 * image, torch.cat([image, image], 1)))
+    >>> round(float(attention(2 * image, torch.cat([image, image], 1))), 6)
     0.0
     """
     one, other = (wide(values).square().mean(1, keepdim=True) for values in (student, teacher))
@@ -65,7 +65,7 @@ def similarity(student: Tensor, teacher: Tensor) -> Tensor:
     """‖G(S) − G(T)‖²_F / n², G = Q·Qᵀ of the flattened samples, its rows of length 1 (Tung & Mori 2019, "Similarity-Preserving KD", eq. 4).
 
     >>> rows = torch.eye(3)
-    >>> float(similarity(rows, 5 * rows))
+    >>> round(float(similarity(rows, 5 * rows)), 6)
     0.0
     """
     one, other = (F.normalize(flat @ flat.T, eps=1e-12) for flat in (wide(values).flatten(1) for values in (student, teacher)))
