@@ -24,6 +24,26 @@ def family(module: nn.Module, parametric: bool) -> str:
     return "free" if isinstance(module, FREE) or not parametric else "unknown"
 
 
+def connectivity(module: nn.Module) -> str:
+    """Which inputs each output is a weighted sum of: "full" (convolution over all channels), "pointwise" (1 × 1), "grouped" (depthwise
+    too), "linear", or "other" where nothing that has a formula is multiplied.
+
+    >>> [connectivity(nn.Conv2d(8, 8, size, groups=groups)) for size, groups in ((3, 1), (1, 1), (3, 8), (1, 2))]
+    ['full', 'pointwise', 'grouped', 'grouped']
+    >>> connectivity(nn.Linear(8, 2)), connectivity(nn.ReLU())
+    ('linear', 'other')
+    """
+    match module:
+        case nn.modules.conv._ConvNd(groups=groups) if groups > 1:
+            return "grouped"
+        case nn.modules.conv._ConvNd() | ExpandedConv2d():
+            return "pointwise" if set(module.kernel_size) == {1} else "full"
+        case nn.Linear():
+            return "linear"
+        case _:
+            return "other"
+
+
 def macs(module: nn.Module, entered: tuple[int, ...], left: tuple[int, ...]) -> int:
     """Multiply-adds of one call whose first input and output tensors had these shapes; 0 for free and unknown layers.
 

@@ -27,6 +27,7 @@ class LayerProfile:
         weight_density: share of its weights that are not zero.
         input_density: share of the values that enter it that are not zero; `None` where no samples were given.
         latency: ms, all its calls together; `None` when only counted.
+        connectivity: which inputs its outputs are sums of: "full", "pointwise", "grouped", "linear" or "other".
     """
 
     name: str
@@ -43,6 +44,7 @@ class LayerProfile:
     weight_density: float = 1.0
     input_density: float | None = None
     latency: Measure | None = None
+    connectivity: str = "other"
 
     @property
     def effective_macs(self) -> int | None:

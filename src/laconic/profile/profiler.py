@@ -14,6 +14,7 @@ from laconic.base.errors import ModelError, UsageError
 from laconic.base.measures import Measure
 from laconic.profile import energy
 from laconic.profile.density import densities
+from laconic.profile.families import connectivity
 from laconic.profile.layers import LayerProfile, Profile, share_of
 from laconic.profile.observe import Call, Part, observe, parts
 from laconic.profile.roofline import Roofline, roofline
@@ -170,4 +171,5 @@ def _layer(part: Part, calls: Sequence[Call], latency: Measure | None, density: 
         weight_density=part.weight_density,
         input_density=density,
         latency=latency,
+        connectivity=connectivity(part.module),
     )

@@ -75,8 +75,8 @@ class Plot:
         )
         heading = Markup('<text class="figure" x="{}" y="{}" text-anchor="{}">{}</text>')
         levels, steps = self.up.ticks(), self.across.ticks()
-        lines = [level.format(self.y(value), text) for value, text in _labelled(levels)]
-        lines += [upright.format(self.x(value), LINE, HEIGHT, HEIGHT + LINE, text) for value, text in _labelled(steps)]
+        lines = [level.format(self.y(value), text) for value, text in labelled(levels)]
+        lines += [upright.format(self.x(value), LINE, HEIGHT, HEIGHT + LINE, text) for value, text in labelled(steps)]
         return [
             *lines,
             heading.format("-8", 4, "start", plain(up, 80)),
@@ -84,10 +84,10 @@ class Plot:
         ]
 
 
-def _labelled(values: Sequence[float]) -> list[tuple[float, str]]:
+def labelled(values: Sequence[float]) -> list[tuple[float, str]]:
     """Each value with its figure, of as many decimals as tell them apart.
 
-    >>> _labelled([0.5, 1.0])
+    >>> labelled([0.5, 1.0])
     [(0.5, '0.5'), (1.0, '1.0')]
     """
     steps = [second - first for first, second in pairwise(values)]

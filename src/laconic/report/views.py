@@ -156,11 +156,11 @@ def cost_rows(record: Record, rows: int) -> list[CostRow]:
     """The `rows` slowest layers, in the order in which they run."""
     costs = record.costs
     kept = sorted(sorted(range(len(costs)), key=lambda at: max(costs[at].ms), reverse=True)[:rows])
-    places = {name: _places([cost(costs[at]) for at in kept]) for name, cost in ORDERS.items()}
+    places = {name: ranks([cost(costs[at]) for at in kept]) for name, cost in ORDERS.items()}
     return [_cost_row(costs[at], ";".join(f"--at-{name}:{own[row]}" for name, own in places.items())) for row, at in enumerate(kept)]
 
 
-def _places(values: list[float]) -> list[int]:
+def ranks(values: list[float]) -> list[int]:
     """Of each value among all, the greatest first."""
     ordered = sorted(range(len(values)), key=lambda at: values[at], reverse=True)
     return sorted(range(len(values)), key=ordered.__getitem__)

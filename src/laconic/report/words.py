@@ -5,6 +5,7 @@ import re
 from laconic.base.measures import Measure
 
 MISSING = "–"
+PREFIXES = ("", "k", "M", "G", "T", "P")  # of thousands
 LONGEST = 4000  # characters of any one string that a page shows
 
 _GROUP = "\u202f"  # narrow no-break space
@@ -30,6 +31,18 @@ def grouped(number: float) -> str:
     '1 726 856'
     """
     return f"{number:,.0f}".replace(",", _GROUP).replace("-", "−")
+
+
+def prefixed(number: float, unit: str = "") -> str:
+    """Three digits of a count, with the prefix of its thousands.
+
+    >>> prefixed(15_470_264_320), prefixed(56_832, "B"), prefixed(999_600, "B"), prefixed(12, "B")
+    ('15.5\\xa0G', '56.8\\xa0kB', '1\\xa0MB', '12\\xa0B')
+    """
+    power = 0
+    while power < len(PREFIXES) - 1 and number >= 999.5:
+        number, power = number / 1000, power + 1
+    return f"{number:.3g}\u00a0{PREFIXES[power]}{unit}".strip("\u00a0")
 
 
 def decimal(number: float, digits: int) -> str:

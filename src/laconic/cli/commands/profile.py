@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from laconic.base.errors import UsageError
 from laconic.cli.options import Input, Json, Mean, Model, Std, Weights, read_sample
+from laconic.cli.targets import check_file
 from laconic.cli.terminal import grouped, show, show_json, sides, table, verdict
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ Sort = Annotated[Order | None, typer.Option("--sort", help="Greatest first; with
 Batch = Annotated[str, typer.Option(metavar="N[,N…]", help="Samples in the batch; with several, a line for each.")]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help="To count how many activations are zero.")]
 
+Page = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the layers on a page (HTML).", show_default=False)]
+
 
 def profile(
     model: Model,
@@ -46,6 +50,7 @@ def profile(
     std: Std = None,
     batch: Batch = "1",
     sort: Sort = None,
+    output: Page = None,
     as_json: Json = False,
 ) -> None:
     """Count a model's parameters, MACs and bytes; time its layers.
@@ -53,7 +58,10 @@ def profile(
     The table's bytes are those that a layer moves, its roof is what this machine could do at best with them.
 
     Latency is measured in evaluation mode on one thread. MACs and bytes are for the whole batch.
+
+    The page shows the network as blocks, one a layer: as wide as its MACs, as high as its activations, as deep as its weights.
     """
+    from laconic.cli.blocks import draw
     from laconic.cli.opening import needed_shape
     from laconic.cli.progress import at_work
     from laconic.profile import profile as measure
@@ -61,6 +69,7 @@ def profile(
     from laconic.zoo.reference import build_model
 
     said, batches = read_sample(shape, mean, std), read_batches(batch)
+    _check_page(output, batches)
     with at_work() as progress:
         network = build_model(model, sample_shape=said.shape)
         network = network if weights is None else load_weights(network, weights)
@@ -70,10 +79,13 @@ def profile(
         for samples in batches:
             progress("profile", len(found) / len(batches), f"{model} on {samples} × {sides(sample)}")
             found.append(measure(network, sample, batch=samples, samples=inputs))
+    if output is not None:
+        draw(output, model, found[0], _notes(found[0]))
     if as_json:
-        show_json(_json(model, found, sort))
+        show_json(_json(model, found, sort) | {"page": None if output is None else str(output)})
     else:
-        show(*([_by_batch(found)] if len(found) > 1 else _one(model, found[0], sort)))
+        told = [_by_batch(found)] if len(found) > 1 else _one(model, found[0], sort)
+        show(*told, *([f"The page is in {output}."] if output else []))
 
 
 def read_batches(word: str) -> tuple[int, ...]:
@@ -89,6 +101,12 @@ def read_batches(word: str) -> tuple[int, ...]:
     if not all(size.isascii() and size.isdigit() and int(size) > 0 for size in words):
         raise UsageError(f"{word!r} is no batch size", where="--batch", hint="a whole number from 1, or several: --batch 1,8,32")
     return tuple(map(int, words))
+
+
+def _check_page(page: Path | None, batches: Sequence[int]) -> None:
+    if page is not None and len(batches) > 1:
+        raise UsageError("the page shows one batch", where="--batch", hint="name one size with -o, or leave -o out")
+    check_file(page)
 
 
 def _inputs(data: str, model: str, said: "Sample") -> "np.ndarray":
