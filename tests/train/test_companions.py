@@ -156,3 +156,12 @@ def test_a_scheduled_loss_goes_on_where_it_was(model: nn.Module, data: Data, dia
     list(loop(late, data.train, data.preprocessing, fading, Training(batch=16), 0, diary(memory.states[1])))
     assert fading.asked == [2 / 4, 3 / 4]
     assert equal(everything(late), everything(model))
+
+
+def test_a_companion_s_normalisation_sees_two_samples_at_the_least(model: nn.Module, data: Data) -> None:
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    course_ = course.Course(plain, TRAINING.build_optimizer(plain.parameters()), [peer()])
+    course_.most = 1
+    batch = torch.zeros(6, 1, 8, 8), torch.zeros(6, dtype=torch.long)
+    course_.companions[0].train()
+    assert course_.differentiate(together(course_.companions[0]), [batch], 0) > 0

@@ -12,9 +12,10 @@ from laconic.base.errors import DataError, RecipeError
 from laconic.datasets.data import Data, Split
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Step
-from laconic.recipe.judged import METRIC
 from laconic.train import Task, Training, classification
+from laconic.train.agreement import METRIC
 from laconic.train.soft_targets import soft_targets
+from laconic.train.teaching import apart
 
 
 @pytest.fixture
@@ -98,3 +99,38 @@ def test_other_words_are_refused() -> None:
         laconic.Finetune(targets="teacher")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="targets"):
         laconic.Distill(targets="labels")
+
+
+def test_a_plan_says_what_is_learnt_from(model: nn.Module, data: Data, unlabelled: Data) -> None:
+    for targets, labelled in ((None, "labels"), ("labels", "labels"), ("both", "both"), ("original", "original")):
+        step = laconic.Finetune(targets=targets)  # type: ignore[arg-type]
+        assert [step.plan(Network(model), Context(one, model)).rows[0]["from"] for one in (data, unlabelled)] == [labelled, "original"]
+
+
+def test_a_step_by_itself_is_judged_by_agreement_too(teacher: nn.Module, unlabelled: Data) -> None:
+    """Held against labels of zero, the first epoch would be as good as any."""
+
+    class Watched(laconic.Finetune):
+        def apply(self, network, plan, context):  # type: ignore[no-untyped-def]
+            assert context.task.metric == METRIC
+            assert len(set(context.data.validation.targets.tolist())) == 4
+            return network
+
+    Watched(patience=1)(teacher, unlabelled)
+
+
+REGRESSION = Task(nn.functional.mse_loss, lambda o, t: (o - t).abs().mean(1), "error", higher_is_better=False)
+
+
+def test_squeeze_draws_outputs_that_are_no_logits_by_their_squares(model: nn.Module, data: Data, unlabelled: Data) -> None:
+    inputs, wanted = torch.ones(4, 1, 8, 8), model(torch.ones(4, 1, 8, 8)).detach()
+    assert float(apart(wanted + 2, wanted, REGRESSION, 2.0)) == pytest.approx(4.0)
+    assert float(apart(wanted + 2, wanted, classification, 2.0)) == pytest.approx(0.0, abs=1e-6)
+    trained = laconic.Squeeze(epochs=20, batch=16, bits=8.0)(model, unlabelled, task=REGRESSION).module
+    assert (trained(inputs) - wanted).square().mean() < 0.5 * wanted.square().mean()
+
+
+def test_squeeze_with_nothing_to_learn_from_is_refused(model: nn.Module, data: Data, unlabelled: Data) -> None:
+    for one, targets in ((unlabelled, None), (data, "original")):
+        with pytest.raises(RecipeError, match="there is nothing to learn from"):
+            laconic.Squeeze(bits=8.0, weight=0.0, targets=targets).check(Network(model), Context(one, model))  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ class Finetune(Training, Step):
         return KEEPS
 
     def plan(self, network: Network, context: Context) -> Plan:
-        return Plan(({"epochs": self.epochs, "lr": self.lr, "from": self.targets or ("labels" if context.data.labelled else "original")},))
+        return Plan(({"epochs": self.epochs, "lr": self.lr, "from": context.source(self)},))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
         return context.fit(network, context.lesson(self, network.module), self, "finetune")

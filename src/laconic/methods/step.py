@@ -12,7 +12,7 @@ import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +28,8 @@ from laconic.graph.network import Network
 from laconic.nn import check_model, hold, weights
 from laconic.nn.checks import at_home
 from laconic.profile.stopwatch import one_thread
-from laconic.train.evaluate import as_runner, evaluate
+from laconic.train.agreement import by_agreement
+from laconic.train.evaluate import goodness
 from laconic.train.labels import LabelLoss, check_training, labels
 from laconic.train.loop import Tick, from_task, loop
 from laconic.train.memory import FORGETFUL, Memory
@@ -116,15 +117,19 @@ class Context:
         """
         return labels(self.task, training)
 
+    def source(self, training: Training, usual: Targets = "labels") -> Targets:
+        """What a training learns from, by its `targets`: labels, the original, or both; the original alone where there are no labels."""
+        return (training.targets or usual) if self.data.labelled else "original"
+
     def lesson(self, training: Training, like: nn.Module, usual: Targets = "labels") -> BatchLoss:
-        """What a training learns from, by its `targets`: labels, the original, or both; the original alone where there are no labels.
+        """The loss against what a training learns from (see `source`).
 
         Args:
             training: the hyper-parameters.
             like: a model where the trained one is, and of its type.
             usual: where the training does not say.
         """
-        said = (training.targets or usual) if self.data.labelled else "original"
+        said = self.source(training, usual)
         labels = None if said == "original" else self.labels(training)
         return from_task(labels) if said == "labels" and labels else by_original(self.original, like, self.task, labels)
 
@@ -143,9 +148,7 @@ class Context:
 
     def _goodness(self, model: nn.Module) -> float:
         """The score on the validation split, turned so that more is better."""
-        data, task = self.data, self.task
-        found = evaluate(as_runner(model), data.validation, data.preprocessing, task, "validation split").value
-        return found if task.higher_is_better else -found
+        return goodness(model, self.data, self.task)
 
 
 @dataclass(frozen=True)
@@ -257,6 +260,8 @@ class Step(ABC):
         self._check_forms(network)
         self.check_training(context)
         self.check(network, context)
+        data, task = by_agreement(network.module, data, task)
+        context = replace(context, data=data, task=task)
         return self.apply(network, self.plan(network, context), context)
 
     def _check_forms(self, network: Network) -> None:

@@ -28,6 +28,7 @@ from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
 from laconic.train import Task, as_runner, classification, evaluate
+from laconic.train.agreement import by_agreement
 from laconic.train.loop import steps_an_epoch
 
 TICKS, SECONDS = 4, 1.0  # a training is timed over so many steps, for so long at most
@@ -89,13 +90,14 @@ class Check:
 def check(
     model: nn.Module, data: Data, recipe: Recipe, *, task: Task = classification, name: str = "model", progress: Progress = silent
 ) -> Check:
-    """Find out in seconds what `run` would do with the same arguments; nothing is changed or written.
+    """Find out in seconds what `run` would do with the same arguments; nothing is changed, and nothing written but in a `cache`.
 
     Raises:
         RecipeError, ModelError, DataError, UsageError: whatever `run` would refuse.
     """
     progress("check", 0.0, "model, data and recipe")
     original = ready(model, data, recipe, task)
+    data, task = by_agreement(original.module, data, task)
     clock = _Clock()
     progress("check", 0.2, "export")
     artifact, obstacle = package(original, data)

@@ -20,13 +20,13 @@ from laconic.methods.step import Context, Step
 from laconic.nn import left_dense
 from laconic.profile.energy import Meter, co2e
 from laconic.recipe.folder import RunFolder, Unkept, open_run
-from laconic.recipe.judged import judged
 from laconic.recipe.measure import Comparison, Runnable, SessionClock, compare, environment
 from laconic.recipe.package import package, repackage
 from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
 from laconic.train import Task, as_runner, classification, evaluate
+from laconic.train.agreement import by_agreement
 from laconic.train.ranks import FirstMemory, check_alike, here
 
 _NOTHING: tuple[bytes, Record | None] = (b"", None)
@@ -75,7 +75,7 @@ def run(
     """
     meter, ranks = Meter(), here()
     original = ready(model, data, recipe, task)
-    data, task = judged(original, data, task)
+    data, task = by_agreement(original.module, data, task)
     identity_of_run = {"recipe": write(recipe), "model": digest(original.module), "data": data.digest(), "metric": task.metric}
     clock = SessionClock()
     alike = Context(data, original.module, task, ranks=ranks, price=weights_only_bytes)

@@ -46,7 +46,7 @@ class Course:
         self.average, self.best = average, best
         self.step = 0
         self.most: int | None = None  # samples at a time, once memory has run out
-        self._least, self._home = least_portion(model), home(model)
+        self._least, self._home = least_portion(nn.ModuleList([model, *companions])), home(model)
         self._ranks = ranks
         trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._sum = Sum(ranks, trained, nn.ModuleList([model, *companions]))

@@ -11,7 +11,7 @@ from laconic.base.errors import ModelError, UsageError
 from laconic.base.measures import Measure
 from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.batches import batches
-from laconic.datasets.data import Split
+from laconic.datasets.data import Data, Split
 from laconic.nn.checks import at_home
 from laconic.train.task import Task
 
@@ -149,6 +149,12 @@ def decisions(task: Task, outputs: torch.Tensor, targets: torch.Tensor) -> list[
             )
     classes: list[int] = decided.tolist()
     return classes
+
+
+def goodness(model: nn.Module, data: Data, task: Task) -> float:
+    """The score on the validation split, turned so that more is better."""
+    found = evaluate(as_runner(model), data.validation, data.preprocessing, task, "validation split").value
+    return found if task.higher_is_better else -found
 
 
 def as_runner(model: nn.Module) -> Runner:

@@ -17,7 +17,7 @@ from laconic.base.errors import ModelError, UsageError
 from laconic.datasets.batches import batches
 from laconic.datasets.data import Data
 from laconic.train.average import estimate_statistics
-from laconic.train.evaluate import as_runner, evaluate
+from laconic.train.evaluate import goodness
 from laconic.train.precision import wide
 from laconic.train.task import Task, classification
 
@@ -53,10 +53,10 @@ def soup(
     _check_alike(models)
     if kind == "uniform":
         return _mean(models, data)
-    ranked = sorted(models, key=lambda model: _goodness(model, data, task), reverse=True)
-    chosen, best = ranked[:1], _goodness(ranked[0], data, task)
+    ranked = sorted(models, key=lambda model: goodness(model, data, task), reverse=True)
+    chosen, best = ranked[:1], goodness(ranked[0], data, task)
     for model in ranked[1:]:
-        found = _goodness(_mean([*chosen, model], data), data, task)
+        found = goodness(_mean([*chosen, model], data), data, task)
         if found >= best:
             chosen, best = [*chosen, model], found
     return _mean(chosen, data)
@@ -74,12 +74,6 @@ def _mean(models: Sequence[nn.Module], data: Data) -> nn.Module:
     inputs = (inputs for inputs, _ in batches(data.train, data.preprocessing, BATCH))
     estimate_statistics(mean, inputs)
     return mean
-
-
-def _goodness(model: nn.Module, data: Data, task: Task) -> float:
-    """The score on the validation split, turned so that more is better."""
-    found = evaluate(as_runner(model), data.validation, data.preprocessing, task, "validation split").value
-    return found if task.higher_is_better else -found
 
 
 def _check_alike(models: Sequence[nn.Module]) -> None:

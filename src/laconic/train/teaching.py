@@ -33,7 +33,12 @@ def by_original(original: nn.Module, like: nn.Module, task: Task, labels: LabelL
         outputs = model(inputs)
         with torch.no_grad():
             wanted = teacher(at_home(teacher, inputs))
-        apart = F.mse_loss(wide(outputs), wide(wanted)) if task.decide is None else soft_targets(outputs, wanted, TEMPERATURE)
-        return apart if labels is None else apart + labels(outputs, targets)
+        away = apart(outputs, wanted, task, TEMPERATURE)
+        return away if labels is None else away + labels(outputs, targets)
 
     return loss
+
+
+def apart(outputs: Tensor, wanted: Tensor, task: Task, temperature: float) -> Tensor:
+    """How far outputs are from those that are wanted: τ² · KL where the task decides between classes, else the mean squared difference."""
+    return F.mse_loss(wide(outputs), wide(wanted)) if task.decide is None else soft_targets(outputs, wanted, temperature)

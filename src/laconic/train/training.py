@@ -44,12 +44,12 @@ class Training:
         mixup: α of mixup (Zhang et al. 2018); 0 leaves it out.
         cutmix: α of CutMix (Yun et al. 2019); 0 leaves it out.
         patience: stop after so many epochs without a better score on the validation split, and give back the best weights.
-
-    Raises:
-        RecipeError: a value that cannot be, or one that means nothing beside the others.
         targets: what is learnt from: "labels", what the "original" says, or "both"; None is the step's own way, and the original alone
             where the data have no labels.
         decay_depthwise: False leaves depthwise filters out of the weight decay: they have few parameters (Howard et al. 2017, §3.2).
+
+    Raises:
+        RecipeError: a value that cannot be, or one that means nothing beside the others.
 
     >>> Training(epochs=2).rate(0, 10) > Training(epochs=2).rate(9, 10)
     True

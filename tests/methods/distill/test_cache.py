@@ -94,3 +94,8 @@ def test_a_function_has_no_name_to_keep_its_answers_under(model: nn.Module, data
     step = Distill(teacher=lambda x: x[:, 0, 0, :4], cache=str(tmp_path))
     with pytest.raises(RecipeError, match="nothing tells the answers of one function from those of another"):
         step.check(Network(model), Context(data, model))
+
+
+def test_two_teachers_who_are_the_same_share_their_answers(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    Distill(epochs=1, batch=32, teacher=("original", "self"), cache=str(tmp_path))(model, data)
+    assert len(list(tmp_path.glob("*.answers"))) == 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from laconic.base.errors import ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.methods.distill import Distill
+from laconic.methods.distill.distill import _forget
+from laconic.methods.distill.layers import Taps
 from laconic.methods.distill.school import School
 from laconic.methods.finetune import Finetune
 from laconic.methods.share import Share
@@ -319,3 +322,114 @@ def test_teachers_given_in_python_are_named_in_the_recipe(model: nn.Module) -> N
         str(Distill(teacher=("original", model), shares=(2.0, 1.0)))
         == "distill: {epochs: 1, teacher: [original, TinyNet], shares: [2.0, 1.0]}"
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_regressor_is_of_the_student_s_type_or_wider(dtype: torch.dtype, model: nn.Module, data: Data) -> None:
+    trained = Distill(epochs=1, batch=16, hints=1.0, layers={"1": "block"}, teacher=model)(narrow(3).to(dtype), data).module
+    assert trained[3].weight.dtype == dtype
+
+
+def test_a_student_in_training_mode_stays_as_it_is(model: nn.Module, data: Data, digest) -> None:  # type: ignore[no-untyped-def]
+    """Its layers are looked at, and statistics of normalisations would follow what they see."""
+    student = narrow(3).train()
+    before = digest(student)
+    Distill(epochs=0, hints=1.0, layers={"1": "block"}, teacher=model)(student, data)
+    assert digest(student) == before
+    assert all(part.training for part in student.modules())
+
+
+def test_torch_s_own_generator_stays_as_it_is(model: nn.Module, data: Data) -> None:
+    step, network, context = Distill(scratch=True, epochs=0, hints=1.0), Network(narrow(3)), Context(data, model)
+    before = torch.random.get_rng_state()
+    School(step, network, context)
+    _forget(network.module, 3)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("match", ["soft", "mse"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_function_sees_float32_and_may_give_any_type(match: str, dtype: torch.dtype, data: Data) -> None:
+    seen = set()
+
+    def said(inputs: np.ndarray) -> np.ndarray:
+        seen.add(inputs.dtype)
+        outputs = inputs.reshape(len(inputs), -1)[:, :4]
+        outputs.flags.writeable = False
+        return outputs
+
+    Distill(epochs=1, batch=32, teacher=said, match=match)(narrow(3).to(dtype), data)  # type: ignore[arg-type]
+    assert seen == {np.dtype(np.float32)}
+
+
+def bad_teacher(inputs: np.ndarray) -> np.ndarray:
+    raise ValueError("not today")
+
+
+def test_a_teacher_who_does_not_take_the_samples_is_refused_at_once(data: Data) -> None:
+    for teacher, said in ((nn.Sequential(nn.Flatten(), nn.Linear(7, 4)), "layer 1"), (bad_teacher, "not today")):
+        step = Distill(epochs=10**9, teacher=teacher)
+        with pytest.raises(ModelError, match=r"does not run on samples of shape \(1, 8, 8\)") as caught:
+            step.check(Network(narrow(3)), Context(data, narrow(3)))
+        assert said in str(caught.value)
+
+
+def test_assistants_are_checked_as_teachers_are(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    network, context = Network(narrow(3)), Context(data, model)
+    with pytest.raises(ModelError, match=r"outputs have shape \(5,\)"):
+        Distill(assistants=(write_teacher(tmp_path, 5),)).check(network, context)
+    (tmp_path / "rule.py").write_text("import numpy as np\ndef make():\n    return lambda x: np.zeros((len(x), 4))\n")
+    with pytest.raises(RecipeError, match="an assistant needs parameters that train"):
+        Distill(assistants=(f"{tmp_path / 'rule.py'}:make",)).check(network, context)
+    with pytest.raises(RecipeError, match="a teacher from whom assistants are made needs parameters"):
+        Distill(assistants=1, teacher=lambda x: x[:, 0, 0, :4]).check(network, context)
+
+
+def test_a_function_cannot_learn_in_turn(data: Data) -> None:
+    with pytest.raises(RecipeError, match="a teacher needs parameters that train"):
+        Distill(mutual=True, teacher=lambda x: x[:, 0, 0, :4]).check(Network(narrow(3)), Context(data, narrow(3)))
+
+
+def test_vectors_have_no_attention_maps(data: Data) -> None:
+    student, teacher = (nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 4)) for width in (5, 9))
+    with pytest.raises(RecipeError, match="1 gives vectors, which have no attention map"):
+        Distill(attention=1.0, teacher=teacher).check(Network(student), Context(data, student))
+
+
+def test_numbers_are_only_put_together_by_their_mean(model: nn.Module, data: Data) -> None:
+    step = Distill(teacher=("original", "self"), combine="vote", match="mse")
+    with pytest.raises(RecipeError, match="vote puts probabilities together"):
+        step.check(Network(model), Context(data, model))
+
+
+def test_a_list_in_python_is_a_list() -> None:
+    said = Distill(teacher=["original", "self"], shares=[1.0, 2.0], assistants=["a.py:b"])  # type: ignore[arg-type]
+    assert said == Distill(teacher=("original", "self"), shares=(1.0, 2.0), assistants=("a.py:b",))
+    with pytest.raises(RecipeError, match="teacher cannot be 3"):
+        Distill(teacher=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("fields", "epochs"), [({}, 3), ({"assistants": 2}, 9), ({"assistants": ("a.py:b",)}, 6)])
+def test_a_dry_run_counts_the_epochs_of_all_trainings(fields: dict[str, Any], epochs: int) -> None:
+    assert Distill(epochs=3, **fields).trains().epochs == epochs
+    assert Distill(epochs=3, hints=1.0, hint_epochs=5, **fields).trains().epochs == epochs + 5
+
+
+@pytest.mark.parametrize("term", ["hints", "attention", "similarity", "relations"])
+def test_terms_keep_their_precision_in_a_mixed_training(term: str, model: nn.Module, data: Data) -> None:
+    step = Distill(layers={"1": "block"}, teacher=model, **{term: 1.0})  # type: ignore[arg-type]
+    (inner,) = School(step, Network(narrow(3)), Context(data, model)).terms
+    taps = Taps(["1"]), Taps(["block"])
+    taps[0].given, taps[1].given = {"1": torch.randn(8, 3, 4, 4)}, {"block": torch.randn(8, 6, 4, 4)}
+    inner = replace(inner, taps=taps)
+    with torch.autocast("cpu", torch.bfloat16):
+        narrowed = inner.of_the_last_batch()
+    assert torch.equal(narrowed, inner.of_the_last_batch())
+
+
+def test_what_a_peer_says_is_widened_before_labels_see_it(model: nn.Module, data: Data) -> None:
+    school = School(Distill(mutual=True), Network(narrow(3)), Context(data, model))
+    with torch.autocast("cpu", torch.bfloat16):
+        (said,) = school.lesson(school.teachers).staff.say(torch.randn(2, 1, 8, 8))
+    assert said.dtype == torch.float32
+    assert said.requires_grad

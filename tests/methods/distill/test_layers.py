@@ -61,8 +61,8 @@ def test_a_layer_that_runs_twice_counts_where_it_ran_last() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ({"cnov1": "0"}, "no layer is called cnov1"),
-        ({"0": "nowhere"}, "no layer is called nowhere"),
+        ({"cnov1": "0"}, "no layer that gives images or vectors is called cnov1"),
+        ({"0": "nowhere"}, "is called nowhere"),
         ({"0": "7"}, r"0 gives \(3, 8, 8\), 7"),
     ],
 )
@@ -84,3 +84,10 @@ def test_taps_hold_what_was_given_last_and_leave_nothing_behind() -> None:
         assert torch.equal(taps.given["0"], model[0](2 * IMAGES))
     assert not taps.given
     assert not model[0]._forward_hooks
+
+
+def test_taps_hold_what_the_layer_gave_whatever_an_activation_in_place_makes_of_it() -> None:
+    model, taps = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True)), Taps(["0"])
+    with taps.on(model):
+        model(IMAGES)
+        assert torch.equal(taps.given["0"], model[0](IMAGES))

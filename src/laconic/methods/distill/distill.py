@@ -138,7 +138,8 @@ def _formula(term: Inner) -> str:
 
 def _forget(model: nn.Module, seed: int) -> None:
     """Draw the weights afresh."""
-    torch.manual_seed(derive(seed, "scratch"))
-    for part in model.modules():
-        if callable(reset := getattr(part, "reset_parameters", None)):
-            reset()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "scratch"))
+        for part in model.modules():
+            if callable(reset := getattr(part, "reset_parameters", None)):
+                reset()

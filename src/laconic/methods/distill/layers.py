@@ -80,7 +80,11 @@ class Taps:
     @contextmanager
     def on(self, model: nn.Module) -> Iterator[None]:
         """While the body runs, note what these layers of `model` give."""
-        with _told(model, self.names, self.given.__setitem__):
+
+        def note(name: str, outputs: Tensor) -> None:
+            self.given[name] = outputs.clone()  # an activation behind it may work in place
+
+        with _told(model, self.names, note):
             yield
         self.given.clear()
 
@@ -122,7 +126,7 @@ def _matching(pattern: str, found: Mapping[str, Any]) -> list[str]:
     names = [name for name in found if fnmatchcase(name, pattern)]
     if not names:
         hint = did_you_mean(pattern, list(found))
-        raise RecipeError(f"no layer is called {pattern}", where="distill, layers", hint=hint)
+        raise RecipeError(f"no layer that gives images or vectors is called {pattern}", where="distill, layers", hint=hint)
     return names
 
 

@@ -43,7 +43,7 @@ class Inner:
     """A term between a layer of the student and one of the teacher.
 
     Args:
-        name: "hint", "attention", "similarity" or "relations".
+        name: "hints", "attention", "similarity" or "relations".
         weight: of the term.
         pair: the layers.
         apart: what the two give → scalar; a module where it has something to train.
@@ -60,7 +60,8 @@ class Inner:
         """The weighted term, of what both have just given."""
         assert self.taps is not None
         ours, theirs = (taps.given[name] for taps, name in zip(self.taps, self.pair.names, strict=True))
-        return self.weight * self.apart(ours, theirs.detach())
+        with torch.autocast(ours.device.type, enabled=False):  # losses keep their precision
+            return self.weight * self.apart(ours, theirs.detach())
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ class Staff:
     learning: bool = False
 
     def say(self, inputs: Tensor) -> list[Tensor]:
-        """The outputs of each."""
+        """The outputs of each, in 32 bits at least."""
         with torch.set_grad_enabled(self.learning):
-            return [teacher(inputs) for teacher in self.teachers]
+            return [wide(teacher(inputs)) for teacher in self.teachers]
 
     def apart(self, outputs: Tensor, said: Sequence[Tensor], temperature: float) -> Tensor:
         """How far outputs are from what the teachers said: τ² · KL, or the mean squared difference."""

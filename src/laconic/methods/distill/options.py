@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from laconic.base.errors import RecipeError
@@ -69,6 +69,9 @@ class Options(Training, Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("teacher", "teacher_weights", "shares", "assistants"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         inner, teachers, weights = bool(self.inner), self.teachers, self.files
         check_fields(
             self,
@@ -77,7 +80,11 @@ class Options(Training, Step):
             ("weight", 0 <= self.weight < math.inf, "a number from 0; 1 weighs it as the labels"),
             ("final_weight", self.final_weight is None or 0 <= self.final_weight < math.inf, "a number from 0"),
             ("match", self.match in (None, "soft", "mse"), "soft or mse"),
-            ("teacher", bool(teachers), "one, or a list of at least one"),
+            (
+                "teacher",
+                bool(teachers) and all(isinstance(one, str) or callable(one) for one in teachers),
+                "one, or a list of at least one",
+            ),
             ("teacher_weights", len(weights) == len(teachers), "one file a teacher"),
             ("combine", self.combine in ("mean", "geometric", "vote"), "mean, geometric or vote"),
             ("shares", not self.shares or self._fair, "a number above 0 for each teacher"),
@@ -119,6 +126,11 @@ class Options(Training, Step):
 
     def takes(self) -> Mapping[str, str]:
         return {"dense": "dense"} if self.scratch else KEEPS
+
+    def trains(self) -> Training:
+        """All of it: that of the assistants, the hints, and the student."""
+        assistants = len(self.assistants) if isinstance(self.assistants, tuple) else self.assistants
+        return replace(self, epochs=self.epochs * (1 + assistants) + self.hint_epochs)
 
     def said(self) -> dict[str, Any]:
         """As it stands in a recipe; a teacher given in Python by its name, which cannot be read back."""

@@ -1,6 +1,7 @@
 """All that a distillation needs beside the student: its teachers, assistants in between, and the terms of its loss."""
 
 import contextlib
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from laconic.graph.network import Network
 from laconic.graph.persist import digest
 from laconic.methods.distill.assistants import narrower, sizes
 from laconic.methods.distill.cache import answers
-from laconic.methods.distill.layers import pairs
+from laconic.methods.distill.layers import Pair, pairs
 from laconic.methods.distill.lesson import Inner, Lesson, Match, Staff, Teacher
 from laconic.methods.distill.options import Options
-from laconic.methods.distill.teachers import Called, build_teacher, named
+from laconic.methods.distill.teachers import Called, Reference, build_teacher, named
 from laconic.methods.distill.terms import Hint, attention, relations, similarity
 from laconic.methods.step import Context
 from laconic.nn import home
-from laconic.train import as_runner
+from laconic.nn.checks import at_home
+from laconic.nn.passing import passing
 
 PLAIN = {"attention": attention, "similarity": similarity, "relations": relations}
 SAMPLES = 2  # that shapes are looked at with
@@ -34,18 +36,21 @@ class School:
         context: data, task, and the model as it came.
 
     Raises:
-        ModelError: no such teacher. RecipeError: its layers cannot be held against the student's. ExportError: an assistant is to be
-            made from a teacher that cannot be traced.
+        ModelError: no such teacher, it does not run on these samples, or its outputs have another shape than the student's. RecipeError:
+            its layers cannot be held against the student's, or assistants are to be made from a function. ExportError: they are to be made
+            from a teacher that cannot be traced.
     """
 
     def __init__(self, options: Options, network: Network, context: Context) -> None:
-        self._options, self._network, self._context = options, network, context
+        self._options, self._context = options, context
+        self._network = Network(copy.deepcopy(network.module).eval())
         self._few = torch.from_numpy(context.data.preprocessing.apply(context.data.train.inputs[:SAMPLES]))
-        torch.manual_seed(context.seed)  # of fresh models and regressors
-        said = zip(options.teachers, options.files, strict=True)
-        self.teachers = [build_teacher(teacher, file, network, context) for teacher, file in said]
-        self.assistants = self._assistants()
-        self.terms = self._terms()
+        self._outputs = self._shape(self._network.module, "the student")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.seed)  # of fresh models and regressors
+            self.teachers = [self._built(teacher, file) for teacher, file in zip(options.teachers, options.files, strict=True)]
+            self.assistants = self._assistants()
+            self.terms = self._terms()
 
     @property
     def last(self) -> Sequence[nn.Module]:
@@ -66,19 +71,20 @@ class School:
         """Refuse teachers who cannot teach this student.
 
         Raises:
-            ModelError: outputs of another shape. RecipeError: a function whose answers are to be kept; nothing to train in a teacher who
-                is to learn.
+            RecipeError: a function whose answers are to be kept; nothing to train in a teacher or an assistant who is to learn; outputs
+                that are no logits are to be combined as probabilities.
         """
-        ours = self._shape(self._network.module)
+        if self.match == "mse" and self._options.combine != "mean":
+            found = f"{self._options.combine} puts probabilities together, and outputs are compared as numbers"
+            raise RecipeError(found, where="distill, combine", hint="combine: mean")
+        for assistant, name in zip(self.assistants, self._assistant_names, strict=True):
+            _check_learns(assistant, f"distill, {name}", "an assistant", "name a model that can be trained")
         for model, reference in zip(self.teachers, self._options.teachers, strict=True):
-            where = f"distill, {named(reference)}"
             if self._options.cache and isinstance(model, Called):
                 found = "nothing tells the answers of one function from those of another"
                 raise RecipeError(found, where="distill, cache", hint="leave cache out, or give a model")
-            if self._options.mutual and not any(p.requires_grad for p in model.parameters()):
-                raise RecipeError("a teacher without parameters cannot learn from the student", where=where, hint="leave mutual out")
-            if self._shape(model) != ours:
-                raise ModelError(f"the teacher's outputs have shape {self._shape(model)}, the student's {ours}", where=where)
+            if self._options.mutual:
+                _check_learns(model, f"distill, {named(reference)}", "a teacher", "leave mutual out")
 
     def lesson(self, teachers: Sequence[Teacher], terms: Sequence[Inner] = ()) -> Lesson:
         """The loss of a training by these teachers."""
@@ -95,16 +101,34 @@ class School:
         folder, precision = Path(self._options.cache), self._options.precision
         rank = f"-{self._context.ranks.number}" if self._context.ranks.count > 1 else ""  # each asks about its own part of the samples
         names = [f"{digest(teacher)[:32]}-{precision}{rank}" for teacher in teachers]
-        kept = [answers(teacher, folder, name, self._shape(teacher)) for teacher, name in zip(teachers, names, strict=True)]
-        return [stack.enter_context(one) for one in kept]
+        distinct = dict(zip(names, teachers, strict=True))
+        kept = {name: stack.enter_context(answers(teacher, folder, name, self._outputs)) for name, teacher in distinct.items()}
+        return [kept[name] for name in names]
 
-    def _shape(self, model: nn.Module) -> tuple[int, ...]:
-        return as_runner(model)(self._few.numpy()).shape[1:]
+    def _shape(self, model: nn.Module, who: str) -> tuple[int, ...]:
+        what = f"{who} does not run on samples of shape {tuple(self._few.shape[1:])}"
+        with passing(model, what, "it sees what the student sees, and gives one tensor"), torch.no_grad():
+            return tuple(model(at_home(self._network.module, self._few)).shape[1:])
+
+    def _built(self, reference: Reference, file: str = "") -> nn.Module:
+        model = build_teacher(reference, file, self._network, self._context)
+        theirs = self._shape(model, named(reference))
+        if theirs != self._outputs:
+            found = f"the teacher's outputs have shape {theirs}, the student's {self._outputs}"
+            raise ModelError(found, where=f"distill, {named(reference)}")
+        return model
+
+    @property
+    def _assistant_names(self) -> list[str]:
+        said = self._options.assistants
+        return list(said) if isinstance(said, tuple) else [f"assistant {place + 1}" for place in range(said)]
 
     def _assistants(self) -> list[nn.Module]:
         said, stage = self._options.assistants, self._context.data.preprocessing
         if isinstance(said, tuple):
-            return [build_teacher(reference, "", self._network, self._context) for reference in said]
+            return [self._built(reference) for reference in said]
+        if said:
+            _check_learns(self.teachers[0], "distill, assistants", "a teacher from whom assistants are made", "assistants: [a model, …]")
         teacher, student = (sum(p.numel() for p in model.parameters()) for model in (self.teachers[0], self._network.module))
         return [narrower(self.teachers[0], stage.shape, stage.dtype, size) for size in sizes(teacher, student, said)]
 
@@ -114,9 +138,24 @@ class School:
         if not weights:
             return []
         found = pairs(self._network.module, self.last[0], self._few, self._options.layers)
-        device = home(self._network.module)[0]
+        if "attention" in weights:
+            _check_maps(found)
+        device, dtype = home(self._network.module)
+        dtype = torch.promote_types(dtype, torch.float32)
         return [
-            Inner(name, weight, pair, Hint(*pair.shapes).to(device) if name == "hints" else PLAIN[name])
+            Inner(name, weight, pair, Hint(*pair.shapes).to(device, dtype) if name == "hints" else PLAIN[name])
             for name, weight in weights.items()
             for pair in found
         ]
+
+
+def _check_learns(model: nn.Module, where: str, who: str, hint: str) -> None:
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise RecipeError(f"{who} needs parameters that train, and has none", where=where, hint=hint)
+
+
+def _check_maps(found: Sequence[Pair]) -> None:
+    for pair in found:
+        if len(pair.shapes[0]) < 3:
+            hint = "name layers that give images, or take hints, similarity or relations"
+            raise RecipeError(f"{pair.student} gives vectors, which have no attention map", where="distill, attention", hint=hint)

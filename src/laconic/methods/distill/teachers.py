@@ -14,7 +14,7 @@ from laconic.base.imports import call_attribute
 from laconic.graph.network import Network
 from laconic.methods.step import Context
 from laconic.nn import home
-from laconic.nn.weights import to_numpy
+from laconic.nn.weights import to_numpy, to_torch
 from laconic.train.precision import wide
 from laconic.zoo.checkpoint import load_weights
 from laconic.zoo.reference import build_model
@@ -37,7 +37,8 @@ class Called(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """What the function says."""
-        return torch.from_numpy(np.ascontiguousarray(self.function(to_numpy(inputs.contiguous())))).to(inputs.device)
+        given = inputs.float() if inputs.is_floating_point() else inputs  # as a network's file takes them
+        return to_torch(np.asarray(self.function(to_numpy(given)))).to(inputs.device)
 
 
 def named(teacher: Reference) -> str:
@@ -91,7 +92,7 @@ def together(outputs: Sequence[Tensor], shares: Sequence[float], combine: Combin
     Args:
         outputs: of each teacher.
         shares: of each teacher, positive; only their proportions count.
-        combine: "mean" of their probabilities at τ, "geometric" mean of those (that of their logits; Hinton 2015, §2), or a "vote", in
+        combine: "mean" of their probabilities at τ, "geometric" mean of those (that of their logits; Hinton 2015, §1), or a "vote", in
             which each has one class.
         temperature: τ.
 

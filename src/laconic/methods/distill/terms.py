@@ -50,7 +50,7 @@ def alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 def attention(student: Tensor, teacher: Tensor) -> Tensor:
     """‖q(S) − q(T)‖², q of squares summed over channels, flattened, of length 1.
 
-    S. Zagoruyko, N. Komodakis 2017, "Paying More Attention to Attention", eq. 2.
+    S. Zagoruyko, N. Komodakis 2017, "Paying More Attention to Attention", eq. 2, with the square of the norm, as in their code.
 
     >>> image = torch.rand(2, 3, 4, 4)
     >>> round(float(attention(2 * image, torch.cat([image, image], 1))), 6)

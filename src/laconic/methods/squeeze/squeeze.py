@@ -2,6 +2,8 @@
 
     L = H(y, f(x; ŵ)) + κ · τ² · KL(f₀(x) ‖ f(x; ŵ); τ) + λ · R(u) / target,    ŵ = s · round(u)
 
+with |f₀(x) − f(x; ŵ)|² for the second term where the task does not decide between classes.
+
 u and s of every tensor train (latent.py), R is what the coder would about charge for the integers (rate.py), f₀ is the model as it came,
 and λ is steered so that the size arrives at the target while there is training left to settle in (steering.py). There, the dead zone
 around zero is widened by as much as the size is still off, and the network trains with it. It is the entropy-penalised
@@ -34,8 +36,8 @@ from laconic.nn.holding import Held, hold_by
 from laconic.nn.weights import to_torch
 from laconic.train import Training
 from laconic.train.loop import steps_an_epoch
-from laconic.train.soft_targets import soft_targets
 from laconic.train.task import BatchLoss
+from laconic.train.teaching import apart
 
 COARSENESS = 0.6  # steps to start from, in standard deviations
 REFIT_EVERY, REFITS = 20, 50  # steps between two refits of the rate's table and of λ; at least so many in a whole training
@@ -88,6 +90,11 @@ class Squeeze(Training, Step):
     def draft(self) -> Step:
         return replace(self, epochs=0)
 
+    def check(self, network: Network, context: Context) -> None:
+        if not self.weight and context.source(self, usual="both") == "original":
+            found = "labels and the original are both left out: there is nothing to learn from"
+            raise RecipeError(found, where="squeeze, weight", hint="weight: 1.0")
+
     def plan(self, network: Network, context: Context) -> Plan:
         """The steps to start from.
 
@@ -122,8 +129,8 @@ class Squeeze(Training, Step):
         return self.bits * sum(p.numel() for p in network.module.parameters()) / 8
 
     def _loss(self, target: float, context: Context) -> BatchLoss:
-        labelled = context.data.labelled and self.targets != "original"
-        weight = 0.0 if self.targets == "labels" and labelled else self.weight
+        source, task = context.source(self, usual="both"), context.task
+        labelled, weight = source != "original", 0.0 if source == "labels" else self.weight
         teacher, labels = copy.deepcopy(context.original).eval(), context.labels(self)
 
         def loss(model: nn.Module, inputs: Tensor, targets: Any) -> Tensor:
@@ -136,7 +143,7 @@ class Squeeze(Training, Step):
                 return total
             with torch.no_grad():
                 wanted = teacher(at_home(teacher, inputs))
-            return total + weight * soft_targets(outputs, wanted, self.temperature)
+            return total + weight * apart(outputs, wanted, task, self.temperature)
 
         return loss
 
