@@ -47,7 +47,10 @@ TRAINING: dict[str, st.SearchStrategy[Any]] = {
     "average": st.sampled_from([None, "ema", "swa"]),
     "mixup": st.floats(0, 10),
     "cutmix": st.floats(0, 10),
+    "precision": st.sampled_from(["full", "mixed"]),
+    "decay_depthwise": st.booleans(),
 }
+TARGETS = st.sampled_from([None, "labels", "original", "both"])
 
 
 def tables(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -112,12 +115,30 @@ REPLACEMENTS = st.one_of(
 )
 SHARINGS = st.builds(Share, bits=tables(st.integers(1, 12)), start=st.sampled_from(["linear", "density", "random", "exact"]))
 FINETUNES = st.one_of(
-    st.builds(Finetune, **TRAINING),
+    st.builds(Finetune, **TRAINING, targets=TARGETS),
+    st.builds(Finetune, shift=st.integers(1, 9), views=st.integers(0, 99)),
     st.builds(Finetune, smoothing=SHARES, patience=st.integers(1, 99), average=st.just("ema"), decay=st.floats(0.1, 0.9)),
 )
 DISTILLATIONS = st.one_of(
     st.builds(Distill, **TRAINING, temperature=st.floats(0.1, 50), weight=st.floats(0, 9), labels=st.booleans()),
     st.builds(Distill, teacher=st.just("zoo:resnet20"), teacher_weights=st.text(min_size=1)),
+    st.builds(
+        Distill,
+        final_temperature=st.floats(0.1, 50),
+        final_weight=st.floats(0, 9),
+        match=st.sampled_from([None, "soft", "mse"]),
+        teacher=st.just(("original", "self", "nets.py:build")),
+        teacher_weights=st.just("") | st.tuples(st.just(""), st.just(""), st.text()),
+        combine=st.sampled_from(["mean", "geometric", "vote"]),
+        shares=st.just(()) | st.tuples(*[st.floats(0, 9, exclude_min=True)] * 3),
+        layers=st.just("auto") | st.dictionaries(PATTERNS, PATTERNS, min_size=1, max_size=3),
+        **dict.fromkeys(("attention", "similarity", "relations"), st.floats(0, 9)),
+        hints=st.floats(0, 9, exclude_min=True),
+        hint_epochs=st.integers(0, 99),
+        scratch=st.booleans(),
+    ),
+    st.builds(Distill, assistants=st.integers(0, 9) | st.lists(st.text(), max_size=3).map(tuple), cache=st.text()),
+    st.builds(Distill, mutual=st.just(True), attention=st.floats(0, 9)),
 )
 QUANTIZATIONS = st.one_of(
     st.builds(Quantize, bits=st.floats(0, 12, exclude_min=True), samples=st.integers(1, 10**6)),
