@@ -1,6 +1,9 @@
 """laconic profile."""
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def test_counts_of_a_network_known_by_hand(cli: Any, desk: Any) -> None:
@@ -53,3 +56,40 @@ def test_a_shape_must_be_said_where_only_the_builder_knows(cli: Any, desk: Any) 
 def test_a_wrong_shape_or_name_exits_3(cli: Any, desk: Any) -> None:
     assert cli("profile", desk.net, "--input", "1x7x7").code == 3
     assert "zoo:lenet5" in cli("profile", "lenet5").err
+
+
+def test_the_page_shows_every_layer_and_the_table_stays(cli: Any, desk: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = cli("profile", desk.net, "--input", "1x6x6", "-o", page)
+    assert done.code == 0, done.err
+    assert f"The page is in {page}." in done.out
+    assert done.out.startswith("layer")
+    text = page.read_text()
+    assert [f"<code>{name}</code>" in text for name in "0123"] == [True] * 4
+    for look in ("tone-1", "tone-3", "rest"):
+        assert f'class="block {look}"' in text
+
+
+def test_machines_learn_where_the_page_is(cli: Any, desk: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    words = ("profile", desk.net, "--input", "1x6x6", "--json")
+    told = cli(*words, "-o", page).json()
+    assert told["page"] == str(page)
+    assert page.exists()
+    assert [layer["connectivity"] for layer in told["layers"]] == ["full", "other", "other", "linear"]
+    assert cli(*words).json()["page"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--batch", "1,8", "-o", "page.html"), "the page shows one batch"),
+        (("-o", "gone/page.html"), "does not exist"),
+        (("-o", "."), "a folder stands"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused_before_the_work(cli: Any, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = cli("profile", "zoo:lenet5", *words[:-1], tmp_path / words[-1])
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert said in done.err

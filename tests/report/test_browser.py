@@ -9,8 +9,10 @@ from laconic.base.measures import Measure
 from laconic.base.records import Record, Verdicts
 from laconic.base.sensitivities import Sensitivity
 from laconic.report import render
+from laconic.report.blocks import Kind
 from laconic.report.compare import render_comparison
 from laconic.report.contenders import from_record
+from laconic.report.profile import Layer, Network, render_profile
 from laconic.report.sensitivity import render_sensitivity
 
 # Contrast (WCAG 2.2) of every element that holds words of its own, against the nearest painted background behind it.
@@ -194,3 +196,30 @@ def test_curves_fit_a_phone_and_the_table_names_them(browser, curves):
     assert browser.evaluate("[...document.querySelectorAll('.curves .name')].filter(n => n.checkVisibility()).length") == 0
     samples = "[...document.querySelectorAll('tbody th .curve')].map(c => getComputedStyle(c).stroke)"
     assert len(set(browser.evaluate(samples))) == 7
+
+
+@pytest.fixture
+def blocks(tmp_path: Path) -> Path:
+    kinds = [Layer(f"stages.{kind}.conv", "Conv2d", kind, "8×8×8", 90, 900, 4096, 360, 0.1) for kind in Kind]
+    path = tmp_path / "profile.html"
+    flat = dataclasses.replace(kinds[0], macs=0, weights=0, moved=1)
+    path.write_text(render_profile(Network("net", "3×8×8", 1, (*kinds * 59, flat))), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_blocks_can_be_read_told_apart_and_ask_for_nothing(browser, blocks, scheme):
+    browser.show(blocks, scheme=scheme)
+    assert browser.seen("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded") == []
+    assert [request["request"]["url"] for request in browser.seen("Network.requestWillBeSent")] == [blocks.as_uri()]
+    assert [item for item in browser.evaluate(CONTRASTS) if item[1] < 4.5] == []
+    for shapes in ("rect.block", ".kinds .swatch rect"):
+        assert len(set(browser.evaluate(f"[...document.querySelectorAll('{shapes}')].map(c => getComputedStyle(c).fill)"))) == 5
+
+
+def test_blocks_scroll_on_a_phone_and_the_thinnest_can_be_pointed_at(browser, blocks):
+    browser.show(blocks, width=360)
+    assert browser.evaluate("document.documentElement.scrollWidth") == 360
+    columns = browser.evaluate("[...document.querySelectorAll('rect.column')].map(c => c.getBoundingClientRect().width)")
+    assert len(columns) == 296
+    assert min(columns) > 1.9

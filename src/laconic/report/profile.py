@@ -226,13 +226,13 @@ def _cells(layers: Sequence[Layer], totals: Mapping[str, float]) -> tuple[tuple[
 
 
 def _share(part: float, whole: float) -> str:
-    """Per cent, with a decimal where it is small.
+    """Per cent, with a decimal where it is near none or all.
 
-    >>> _share(1, 3).replace("\u00a0", " "), _share(1, 30).replace("\u00a0", " ")
-    ('33 %', '3.3 %')
+    >>> [_share(part, 1000).replace("\u00a0", " ") for part in (333, 33, 998, 1000)]
+    ['33 %', '3.3 %', '99.8 %', '100 %']
     """
     share = percent(part, whole)
-    return f"{decimal(share, 0 if share >= 9.95 else 1)}\u00a0%"
+    return f"{decimal(share, 0 if 9.95 <= share < 99.5 or share == 100 else 1)}\u00a0%"
 
 
 def _enumerated(words: Sequence[str]) -> str:
