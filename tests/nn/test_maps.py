@@ -77,7 +77,6 @@ LAYERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_matrix_times_the_patches_is_what_the_layer_puts_out(name: str) -> None:
     layer, shape = copy.deepcopy(LAYERS[name])
