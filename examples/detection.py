@@ -5,8 +5,8 @@
 A small single-shot detector (Liu et al. 2016, "SSD: Single Shot MultiBox Detector") finds discs, squares and triangles of many sizes on
 noise. Small ones are predicted by a convolution over a map of 6 × 6 places, large ones by two fully connected layers that see the whole
 scene. Nearly all of the arithmetic is in the convolutions, and most of the bytes are in the fully connected layers, so the former become
-chains of low rank, and the latter lose nine in ten of their weights; then the network trains on, and goes onto the coarsest grids with
-which it loses no more than a point in all.
+chains of low rank, and the latter lose nine in ten of their weights; then the network trains on, and goes onto grids that take a bit and a
+fifth for each of its weights, those that are gone among them.
 
 The metric is the mean average precision at an overlap of 0.5. It ranks the detections of all scenes together, so it is no mean over
 scenes: the task's `score` says what was found in each scene, and its `aggregate` ranks that. Prints the table of the run (mAP, bytes, time,
@@ -195,7 +195,7 @@ def main(epochs: int = 10, samples: int = 1500, out: Path = Path("detection.lac"
         laconic.Factorize(rank={"features.1.*": 12, "features.2.*": 16, "features.3.*": 24}),
         laconic.Prune(sparsity={"fc*": 0.9}, training=again),
         laconic.Fold(),
-        laconic.Quantize(drop=1.0, samples=128),
+        laconic.Quantize(bits=1.2, samples=128),
     ]
     result = laconic.compress(model, data, recipe, task=DETECTING)
     print(result)
