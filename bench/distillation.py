@@ -193,14 +193,14 @@ def ensembles(school: School) -> Iterator[Case]:
 
 
 def few_labels(school: School) -> Iterator[Case]:
-    """So many of the training images; their epochs are as many more."""
+    """So many of the training images and up to ten times the epochs, at a gentle rate: at the usual one a student may collapse."""
     teacher, train = school.teacher(), school.data.train
     for share in (0.01, 0.05, 0.2):
         data = replace(school.data, train=train.take(np.arange(int(len(train) * share)) * len(train) // int(len(train) * share)))
         epochs = round(EPOCHS / max(share, 0.1))
         for name, step in (("labels", school.labels()), ("teacher", school.taught(teacher))):
             case = f"{share:.0%} of the images, {name}"
-            learn = replace(step, epochs=epochs)
+            learn = replace(step, epochs=epochs, lr=GENTLE)
             yield Case("few images", case, lambda s, step=learn, data=data: school.accuracy(school.learn(s, step, data=data)))  # type: ignore[misc]
 
 
