@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from laconic.base.errors import ModelError
-from laconic.nn.compact import BLOCKS, Shuffle, compact, convolutions, linear, most, obstacle, product
+from laconic.nn.compact import BLOCKS, compact, convolutions, linear, most, obstacle, product
+from laconic.nn.shuffle import ChannelShuffle
 from laconic.profile import count
 
 SIZES = {"depthwise": 1, "grouped": 2, "fire": 4, "inverted": 2, "bottleneck": 4}
@@ -78,7 +79,7 @@ def test_in_a_grouped_block_every_input_reaches_every_output() -> None:
 
 def test_channels_are_shuffled_as_torch_shuffles_them() -> None:
     x = torch.randn(2, 12, 3, 5)
-    assert torch.equal(Shuffle(3)(x), nn.functional.channel_shuffle(x, 3))
+    assert torch.equal(ChannelShuffle(3)(x), nn.functional.channel_shuffle(x, 3))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from laconic.graph.network import Network
 from laconic.methods.step import Context, Step
 from laconic.train import Task, Training, classification
 from laconic.train.agreement import METRIC
-from laconic.train.soft_targets import soft_targets
-from laconic.train.teaching import apart
+from laconic.train.soft_targets import apart, soft_targets
 
 
 @pytest.fixture
@@ -124,8 +123,8 @@ REGRESSION = Task(nn.functional.mse_loss, lambda o, t: (o - t).abs().mean(1), "e
 
 def test_squeeze_draws_outputs_that_are_no_logits_by_their_squares(model: nn.Module, data: Data, unlabelled: Data) -> None:
     inputs, wanted = torch.ones(4, 1, 8, 8), model(torch.ones(4, 1, 8, 8)).detach()
-    assert float(apart(wanted + 2, wanted, REGRESSION, 2.0)) == pytest.approx(4.0)
-    assert float(apart(wanted + 2, wanted, classification, 2.0)) == pytest.approx(0.0, abs=1e-6)
+    assert float(apart(wanted + 2, wanted, REGRESSION.match, 2.0)) == pytest.approx(4.0)
+    assert float(apart(wanted + 2, wanted, classification.match, 2.0)) == pytest.approx(0.0, abs=1e-6)
     trained = laconic.Squeeze(epochs=20, batch=16, bits=8.0)(model, unlabelled, task=REGRESSION).module
     assert (trained(inputs) - wanted).square().mean() < 0.5 * wanted.square().mean()
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from laconic.nn.shuffle import ChannelShuffle
 from laconic.profile import count
 from laconic.zoo.blocks.conv import ConvNormAct
 from laconic.zoo.blocks.fire import Fire, FireStage
 from laconic.zoo.blocks.inverted_residual import InvertedResidual, InvertedStage
 from laconic.zoo.blocks.plain import PlainStage, averaged, plain_conv
 from laconic.zoo.blocks.separable import DepthwiseSeparable, SeparableConv
-from laconic.zoo.blocks.shuffle import ChannelShuffle
 from laconic.zoo.blocks.squeeze_excite import SqueezeExcite
 from laconic.zoo.shufflenet_v1 import ShuffleStage
 from laconic.zoo.shufflenet_v1 import Unit as UnitV1

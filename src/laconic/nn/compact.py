@@ -28,25 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from laconic.base.errors import ModelError
-
-
-class Shuffle(nn.Module):
-    """Channel i of group l goes to place i · groups + l (Zhang et al. 2018, §3.1).
-
-    >>> Shuffle(2)(torch.arange(6.0).reshape(1, 6, 1, 1)).flatten().tolist()
-    [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
-    """
-
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-
-    def forward(self, x: Tensor) -> Tensor:
-        samples, channels, height, width = x.shape
-        return x.reshape(samples, self.groups, channels // self.groups, height, width).transpose(1, 2).reshape(x.shape)
-
-    def extra_repr(self) -> str:
-        return f"groups={self.groups}"
+from laconic.nn.shuffle import ChannelShuffle
 
 
 class SideBySide(nn.Module):
@@ -160,7 +142,7 @@ def _depthwise(layer: nn.Conv2d, size: int) -> list[nn.Module]:
 def _grouped(layer: nn.Conv2d, groups: int) -> list[nn.Module]:
     between = max(round(layer.out_channels / groups**2), 1) * groups**2
     first = nn.Conv2d(layer.in_channels, between, **_geometry(layer), groups=groups, bias=False)
-    return [first, Shuffle(groups), _last(layer, between, groups)]
+    return [first, ChannelShuffle(groups), _last(layer, between, groups)]
 
 
 def _fire(layer: nn.Conv2d, squeezed: int) -> list[nn.Module]:

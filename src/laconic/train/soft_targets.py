@@ -1,9 +1,15 @@
-"""The loss of a student against a teacher's outputs (Hinton, Vinyals & Dean 2015, §2)."""
+"""How far a student's outputs are from a teacher's (Hinton, Vinyals & Dean 2015, §2)."""
 
 import torch
 from torch.nn import functional as F
 
 from laconic.train.precision import wide
+from laconic.train.task import Match
+
+
+def apart(student: torch.Tensor, teacher: torch.Tensor, match: Match, temperature: float) -> torch.Tensor:
+    """`soft_targets`, or the mean squared difference, of outputs of one shape."""
+    return soft_targets(student, teacher, temperature) if match == "soft" else F.mse_loss(wide(student), wide(teacher))
 
 
 def soft_targets(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -13,6 +13,9 @@ from torch.nn import functional as F
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 BatchLoss = Callable[[nn.Module, torch.Tensor, Any], torch.Tensor]
 """(model, inputs, targets) → scalar, as the loop takes it. Targets are a tensor, or a `Blend` where the training mixes samples."""
+
+Match = Literal["soft", "mse"]
+"""Outputs of two networks are compared as logits of classes, softened; or as numbers, by their squares."""
 
 
 class Scheduled(ABC):
@@ -67,6 +70,11 @@ class Task:
     higher_is_better: bool = True
     decide: Callable[[torch.Tensor], torch.Tensor] | None = None
     aggregate: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    @property
+    def match(self) -> Match:
+        """How the outputs of two networks are compared: as logits where classes are decided between, else as numbers."""
+        return "mse" if self.decide is None else "soft"
 
 
 def _likeliest(outputs: torch.Tensor) -> torch.Tensor:

@@ -4,12 +4,10 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from laconic.nn.checks import at_home, home
 from laconic.train.labels import LabelLoss
-from laconic.train.precision import wide
-from laconic.train.soft_targets import soft_targets
+from laconic.train.soft_targets import apart
 from laconic.train.task import BatchLoss, Task
 
 TEMPERATURE = 4.0  # of the soft targets, beside labels of the same weight (Hinton 2015 tried 1 to 20)
@@ -33,12 +31,7 @@ def by_original(original: nn.Module, like: nn.Module, task: Task, labels: LabelL
         outputs = model(inputs)
         with torch.no_grad():
             wanted = teacher(at_home(teacher, inputs))
-        away = apart(outputs, wanted, task, TEMPERATURE)
+        away = apart(outputs, wanted, task.match, TEMPERATURE)
         return away if labels is None else away + labels(outputs, targets)
 
     return loss
-
-
-def apart(outputs: Tensor, wanted: Tensor, task: Task, temperature: float) -> Tensor:
-    """How far outputs are from those that are wanted: τ² · KL where the task decides between classes, else the mean squared difference."""
-    return F.mse_loss(wide(outputs), wide(wanted)) if task.decide is None else soft_targets(outputs, wanted, temperature)

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from laconic.nn.shuffle import ChannelShuffle
 from laconic.zoo.blocks.conv import ConvNormAct, full_conv
 from laconic.zoo.blocks.initialise import he_normal
-from laconic.zoo.blocks.shuffle import ChannelShuffle
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Pool, Row, Stage, build, channels_of, fitted
 

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from laconic.methods.distill.layers import Pair, Taps
 from laconic.methods.distill.teachers import Combine, averaged, together
 from laconic.train.labels import LabelLoss
 from laconic.train.precision import wide
-from laconic.train.soft_targets import soft_targets
-from laconic.train.task import BatchLoss, Scheduled
+from laconic.train.soft_targets import apart
+from laconic.train.task import BatchLoss, Match, Scheduled
 
-Match = Literal["soft", "mse"]
 Teacher = Callable[[Tensor], Tensor]
 
 
@@ -90,9 +88,9 @@ class Staff:
     def apart(self, outputs: Tensor, said: Sequence[Tensor], temperature: float) -> Tensor:
         """How far outputs are from what the teachers said: τ² · KL, or the mean squared difference."""
         fixed = [one.detach() for one in said]
-        if self.match == "mse":
-            return F.mse_loss(wide(outputs), averaged(fixed, self.shares))
-        return soft_targets(outputs, together(fixed, self.shares, self.combine, temperature), temperature)
+        soft = self.match == "soft"
+        wanted = together(fixed, self.shares, self.combine, temperature) if soft else averaged(fixed, self.shares)
+        return apart(outputs, wanted, self.match, temperature)
 
 
 @dataclass(frozen=True, eq=False)

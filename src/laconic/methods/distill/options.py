@@ -7,10 +7,11 @@ from typing import Any
 
 from laconic.base.errors import RecipeError
 from laconic.methods.distill.layers import AUTO
-from laconic.methods.distill.lesson import Match, Span
+from laconic.methods.distill.lesson import Span
 from laconic.methods.distill.teachers import ITSELF, LIBRARIES, ORIGINAL, Combine, Reference, named
 from laconic.methods.step import KEEPS, Step, check_fields
 from laconic.train import Training
+from laconic.train.task import Match
 
 INNER = ("hints", "attention", "similarity", "relations")
 

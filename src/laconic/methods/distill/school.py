@@ -14,7 +14,7 @@ from laconic.graph.persist import digest
 from laconic.methods.distill.assistants import narrower, sizes
 from laconic.methods.distill.cache import answers
 from laconic.methods.distill.layers import Pair, pairs
-from laconic.methods.distill.lesson import Inner, Lesson, Match, Staff, Teacher
+from laconic.methods.distill.lesson import Inner, Lesson, Staff, Teacher
 from laconic.methods.distill.options import Options
 from laconic.methods.distill.teachers import Called, Reference, build_teacher, named
 from laconic.methods.distill.terms import Hint, attention, relations, similarity
@@ -22,6 +22,7 @@ from laconic.methods.step import Context
 from laconic.nn import home
 from laconic.nn.checks import at_home
 from laconic.nn.passing import passing
+from laconic.train.task import Match
 
 PLAIN = {"attention": attention, "similarity": similarity, "relations": relations}
 SAMPLES = 2  # that shapes are looked at with
@@ -65,7 +66,7 @@ class School:
     @property
     def match(self) -> Match:
         """How outputs are compared."""
-        return self._options.match or ("soft" if self._context.task.decide is not None else "mse")
+        return self._options.match or self._context.task.match
 
     def check(self) -> None:
         """Refuse teachers who cannot teach this student.

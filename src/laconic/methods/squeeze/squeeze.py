@@ -36,8 +36,8 @@ from laconic.nn.holding import Held, hold_by
 from laconic.nn.weights import to_torch
 from laconic.train import Training
 from laconic.train.loop import steps_an_epoch
+from laconic.train.soft_targets import apart
 from laconic.train.task import BatchLoss
-from laconic.train.teaching import apart
 
 COARSENESS = 0.6  # steps to start from, in standard deviations
 REFIT_EVERY, REFITS = 20, 50  # steps between two refits of the rate's table and of λ; at least so many in a whole training
@@ -143,7 +143,7 @@ class Squeeze(Training, Step):
                 return total
             with torch.no_grad():
                 wanted = teacher(at_home(teacher, inputs))
-            return total + weight * apart(outputs, wanted, task, self.temperature)
+            return total + weight * apart(outputs, wanted, task.match, self.temperature)
 
         return loss
 
