@@ -86,7 +86,7 @@ class Options(Training, Step):
                 bool(teachers) and all(isinstance(one, str) or callable(one) for one in teachers),
                 "one, or a list of at least one",
             ),
-            ("teacher_weights", len(weights) == len(teachers), "one file a teacher"),
+            ("teacher_weights", len(weights) == len(teachers), "a file for each teacher, empty where it has weights of its own"),
             ("combine", self.combine in ("mean", "geometric", "vote"), "mean, geometric or vote"),
             ("shares", not self.shares or self._fair, "a number above 0 for each teacher"),
             ("layers", self.layers == AUTO or (isinstance(self.layers, Mapping) and bool(self.layers)), "auto, or {student: teacher}"),
