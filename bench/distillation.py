@@ -234,18 +234,18 @@ def recovery(school: School) -> Iterator[Case]:
         model = replace(TEACHING, epochs=4)(build_model("zoo:lenet5"), school.data).module
         torch.save(model.state_dict(), path)
     few = replace(school.data, train=train.take(np.arange(0, len(train), 5)))
-    for name, step in (
-        ("pruning", Prune(sparsity=0.98)),
-        ("sharing", Share(bits=1)),
-        ("low rank", Factorize(macs=0.05)),
-        ("int8", Int8(bits=2)),
+    for name, step, lr in (
+        ("pruning", Prune(sparsity=0.98), 0.005),
+        ("sharing", Share(bits=1), 0.0005),  # a shared value moves by the gradients of all its weights
+        ("low rank", Factorize(macs=0.05), 0.005),
+        ("int8", Int8(bits=2), 0.005),
     ):
         network = step(model.eval(), few)
         told = f"{step}: {school.accuracy(network.module):.2f} at once"
         for targets in get_args(Targets):
 
-            def accuracy(seed: int, network: Network = network, targets: Targets = targets) -> float:
-                tuned = Finetune(epochs=4, lr=0.005, batch=64, targets=targets)
+            def accuracy(seed: int, network: Network = network, targets: Targets = targets, lr: float = lr) -> float:
+                tuned = Finetune(epochs=4, lr=lr, batch=64, targets=targets)
                 return school.accuracy(_tuned(tuned, network, model, few, seed).module)
 
             yield Case(f"recovery from {name}", f"from {targets}", accuracy, lambda told=told: told)  # type: ignore[misc]

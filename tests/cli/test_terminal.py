@@ -3,12 +3,13 @@
 import json
 import math
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laconic.cli.terminal import printable, show, show_json, table, times
+from laconic.cli.terminal import found_in, printable, show, show_json, table, times
 
 
 def test_json_has_null_for_what_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,6 +40,12 @@ def test_a_narrow_terminal_breaks_the_name_and_keeps_the_figures(
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 40
     assert "1,234,567" in lines[1]
+
+
+def test_a_path_is_in_one_piece_however_narrow_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    show(found_in("The page", Path("a folder/of some length/page.html")))
+    assert capsys.readouterr().out == f"The page is in {Path('a folder/of some length/page.html')}.\n"
 
 
 def test_names_are_not_read_as_markup(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -34,7 +35,12 @@ def show(*parts: RenderableType) -> None:
     """Print results for people on stdout."""
     out = console()
     for part in parts:
-        out.print(part)
+        out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+
+
+def found_in(what: str, path: Path) -> Text:
+    """`The report is in PATH.`, on one line however narrow the terminal: a path that is broken into lines cannot be copied."""
+    return Text(f"{what} is in {path}.", no_wrap=True, overflow="ignore")
 
 
 def show_json(value: Any) -> None:

@@ -171,6 +171,25 @@ def test_hints_come_first_and_train_only_what_is_below_them(model: nn.Module, da
     assert not torch.equal(trained[0][0].weight, student[0][0].weight)
 
 
+def test_after_the_hints_only_outputs_are_learnt(model: nn.Module, data: Data) -> None:
+    step = Distill(epochs=1, batch=32, weight=0.0, labels=False, hints=1.0, hint_epochs=1, layers={"1": "block"}, teacher=model)
+    student, told = Network(narrow(3)), list[str]()
+    context = Context(data, student.module, progress=lambda what, share, line: told.append(line))
+    step.apply(student, step.plan(student, context), context)
+    losses = {stage: [float(line.split()[2]) for line in told if line.startswith(stage)] for stage in ("hints", "distill")}
+    assert min(losses["hints"]) > 0
+    assert losses["distill"] == [0.0, 0.0]
+
+
+def test_hints_are_learnt_to_their_end_whatever_the_score(model: nn.Module, data: Data) -> None:
+    """Nothing above the hints has been trained yet, so a score says nothing."""
+    step = Distill(epochs=1, batch=32, lr=1e-6, hints=1.0, hint_epochs=4, patience=1, layers={"1": "block"}, teacher=model)
+    student, told = Network(narrow(3)), list[str]()
+    context = Context(data, student.module, progress=lambda what, share, line: told.append(line))
+    step.apply(student, step.plan(student, context), context)
+    assert sum(line.startswith("hints") for line in told) == 4 * 2
+
+
 def test_a_hint_brings_the_layer_nearer_to_the_teacher_s(model: nn.Module, data: Data) -> None:
     def unexplained(student: nn.Module) -> float:
         """Of the teacher's layer by the best linear map of the student's."""
@@ -206,15 +225,51 @@ def test_a_step_leaves_no_hook_and_no_regressor_in_the_network(model: nn.Module,
     assert not any(part._forward_hooks for part in trained.modules())
 
 
-def test_in_mutual_learning_the_teacher_learns_too(model: nn.Module, data: Data, digest) -> None:  # type: ignore[no-untyped-def]
-    student, before = Network(narrow(3)), digest(model)
-    step = Distill(epochs=2, batch=16, mutual=True, weight=1.0)
-    context = Context(data, model)
-    school = School(step, student, context)
-    loss = school.lesson(school.teachers).at(0.0)(student.module, torch.randn(4, 1, 8, 8), torch.arange(4))
-    loss.backward()
-    assert school.teachers[0].fc.weight.grad is not None
+class Diary:
+    """Keeps every state, as a kill after any of them would find it."""
+
+    def __init__(self, *states: Any) -> None:
+        self.states = list(states)
+
+    def recall(self) -> Any:
+        return copy.deepcopy(self.states[-1]) if self.states else None
+
+    def keep(self, state: Any) -> None:
+        self.states.append(copy.deepcopy(state()))
+
+
+def test_a_term_of_layers_counts_by_its_weight(model: nn.Module, data: Data) -> None:
+    student, inputs, targets = Network(narrow(6)), torch.randn(4, 1, 8, 8), torch.arange(4)
+    school = School(Distill(hints=3.0, layers={"1": "block"}, teacher=model), student, Context(data, model))
+    taps = Taps(["1"]), Taps(["block"])
+    with taps[0].on(student.module), taps[1].on(school.teachers[0]):
+        with_it, without = (
+            school.lesson(school.teachers, terms).at(0.0)(student.module, inputs, targets).item()
+            for terms in ([replace(term, taps=taps) for term in school.terms], [])
+        )
+        apart = nn.functional.mse_loss(taps[0].given["1"], taps[1].given["block"]).item()
+    assert with_it - without == pytest.approx(3 * apart, rel=1e-4)
+
+
+def test_in_mutual_learning_each_is_drawn_by_its_own_loss_alone(model: nn.Module, data: Data) -> None:
+    """Zhang et al. 2018, eqs. 6 and 7: the other's outputs are taken as they are."""
+    student, inputs, targets = narrow(3), torch.randn(4, 1, 8, 8), torch.arange(4)
+    school = School(Distill(mutual=True, weight=0.7, temperature=2.0), Network(student), Context(data, model))
+    (peer,) = school.teachers
+    school.lesson(school.teachers).at(0.0)(student, inputs, targets).backward()
+    for one, other in ((student, peer), (peer, student)):
+        outputs, fixed = one(inputs), other(inputs).detach()
+        own = nn.functional.cross_entropy(outputs, targets) + 0.7 * soft_targets(outputs, fixed, 2.0)
+        wanted = torch.autograd.grad(own, list(one.parameters()))
+        assert all(torch.allclose(p.grad, gradient, atol=1e-5) for p, gradient in zip(one.parameters(), wanted, strict=True))
+
+
+def test_in_mutual_learning_the_teacher_trains_along_as_a_copy(model: nn.Module, data: Data, digest) -> None:  # type: ignore[no-untyped-def]
+    student, before, diary = Network(narrow(3)), digest(model), Diary()
+    step, context = Distill(epochs=1, batch=16, mutual=True), Context(data, model, memory=diary)
     step.apply(student, step.plan(student, context), context)
+    (peer,) = diary.states[-1]["state"]["companions"]
+    assert not torch.equal(peer["fc.weight"], model.fc.weight)
     assert digest(model) == before
 
 
@@ -251,16 +306,6 @@ STAGED = Distill(epochs=2, batch=16, lr=0.02, hints=0.5, hint_epochs=2, layers={
 @pytest.mark.parametrize("killed", [1, 3, 4, 6])
 def test_killed_in_any_stage_it_goes_on_as_if_it_had_not_been(killed: int, model: nn.Module, data: Data) -> None:
     """An assistant, hints, outputs: two epochs each, a state at the end of each."""
-
-    class Diary:
-        def __init__(self, *states: Any) -> None:
-            self.states = list(states)
-
-        def recall(self) -> Any:
-            return copy.deepcopy(self.states[-1]) if self.states else None
-
-        def keep(self, state: Any) -> None:
-            self.states.append(copy.deepcopy(state()))
 
     def trained(memory: Diary) -> Tensor:
         network, context = Network(narrow(2)), Context(data, model, memory=memory)

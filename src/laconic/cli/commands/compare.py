@@ -11,7 +11,7 @@ from laconic.base.errors import UsageError
 from laconic.base.files import write_atomically
 from laconic.cli.options import Json
 from laconic.cli.targets import check_file
-from laconic.cli.terminal import show, show_json
+from laconic.cli.terminal import found_in, show, show_json
 
 if TYPE_CHECKING:
     from laconic.report.contenders import Contender
@@ -42,7 +42,7 @@ def compare(given: Given, data: DataWord = None, output: Page = Path("compare.ht
     if as_json:
         show_json({"page": str(output), **_for_machines(contenders)})
     else:
-        show(comparison_table(contenders), "", f"The page is in {output}.")
+        show(comparison_table(contenders), "", found_in("The page", output))
 
 
 def _for_machines(contenders: Sequence["Contender"]) -> dict[str, Any]:

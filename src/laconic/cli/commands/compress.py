@@ -8,7 +8,7 @@ import typer
 
 from laconic.cli.options import Input, Json, Mean, Model, Output, Profile, ProfileWord, Std, Weights, read_sample
 from laconic.cli.targets import check_file
-from laconic.cli.terminal import show, show_json, size
+from laconic.cli.terminal import found_in, show, show_json, size
 
 if TYPE_CHECKING:
     from laconic.base.records import Record
@@ -87,4 +87,4 @@ def _tell(record: "Record", output: Path, weights_only: bool, story: Path, as_js
         return
     scope = f"; the table speaks of the complete file of {size(record.after.size.value)}" if weights_only else ""
     show(summary(record), "", f"{output}: {size(len(content))}{' of weights only' if weights_only else ''}{scope}")
-    show(f"sha256 {identity(content)}", f"The report is in {page}.")
+    show(f"sha256 {identity(content)}", found_in("The report", page))

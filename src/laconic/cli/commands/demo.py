@@ -13,7 +13,7 @@ import typer
 from laconic.base.errors import ArtifactError
 from laconic.cli.options import Json
 from laconic.cli.targets import make_folder
-from laconic.cli.terminal import show, show_json, size, verdict
+from laconic.cli.terminal import found_in, show, show_json, size, verdict
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,7 +50,7 @@ def demo(out: Out = Path("demo"), as_json: Json = False) -> None:
     if as_json:
         show_json({"file": str(file), "report": str(out / "report.html"), "fresh_process": fresh, "record": asdict(result.record)})
     else:
-        show(summary(result.record), "", verdict(_sentence(file, fresh)), f"The report is in {out / 'report.html'}.")
+        show(summary(result.record), "", verdict(_sentence(file, fresh)), found_in("The report", out / "report.html"))
 
 
 def _trained(data: "Data", progress: "Progress") -> "nn.Module":

@@ -12,7 +12,7 @@ from rich.table import Table
 from laconic.base.errors import UsageError
 from laconic.cli.options import Input, Json, Mean, Model, Std, Weights, read_sample
 from laconic.cli.targets import check_file
-from laconic.cli.terminal import grouped, show, show_json, sides, table, verdict
+from laconic.cli.terminal import found_in, grouped, show, show_json, sides, table, verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,7 @@ def profile(
         show_json(_json(model, found, sort) | {"page": None if output is None else str(output)})
     else:
         told = [_by_batch(found)] if len(found) > 1 else _one(model, found[0], sort)
-        show(*told, *([f"The page is in {output}."] if output else []))
+        show(*told, *([found_in("The page", output)] if output else []))
 
 
 def read_batches(word: str) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import typer
 
 from laconic.cli.options import Json
 from laconic.cli.records import read_record
-from laconic.cli.terminal import show, show_json
+from laconic.cli.terminal import found_in, show, show_json
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A folder with results.json, as compress --run wrote it.", show_default=False)]
 
@@ -25,4 +25,4 @@ def report(run: Run, as_json: Json = False) -> None:
     if as_json:
         show_json({"report": str(page), "record": asdict(record)})
     else:
-        show(summary(record), "", f"The report is in {page}.")
+        show(summary(record), "", found_in("The report", page))

@@ -11,7 +11,7 @@ from laconic.base.errors import DataError, UsageError
 from laconic.cli.commands.compress import DataWord
 from laconic.cli.options import Input, Json, Mean, Model, Std, Weights, read_sample
 from laconic.cli.targets import check_file
-from laconic.cli.terminal import grouped, show, show_json, table, verdict
+from laconic.cli.terminal import found_in, grouped, show, show_json, table, verdict
 
 if TYPE_CHECKING:
     from laconic.base.sensitivities import Sensitivity
@@ -63,7 +63,7 @@ def sensitivity(
     if as_json:
         show_json(_json(found, model, data, drop, line, output))
     else:
-        show(*_told(found, drop, line), *([f"The page is in {output}."] if output else []))
+        show(*_told(found, drop, line), *([found_in("The page", output)] if output else []))
 
 
 def read_sparsities(word: str) -> tuple[float, ...]:
