@@ -236,7 +236,7 @@ def recovery(school: School) -> Iterator[Case]:
     few = replace(school.data, train=train.take(np.arange(0, len(train), 5)))
     for name, step, lr in (
         ("pruning", Prune(sparsity=0.98), 0.005),
-        ("sharing", Share(bits=1), 0.0005),  # a shared value moves by the gradients of all its weights
+        ("sharing", Share(bits=1), 2e-5),  # a shared value moves by the gradients of all its weights
         ("low rank", Factorize(macs=0.05), 0.005),
         ("int8", Int8(bits=2), 0.005),
     ):
