@@ -30,6 +30,7 @@ WORDS: dict[str, dict[str, Any]] = {
     "average": {"average": "ema"},
     "swa": {"average": "swa"},
     "accumulate": {"accumulate": 2},
+    "clip": {"clip": 1e-3},
 }
 
 

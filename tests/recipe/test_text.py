@@ -49,6 +49,7 @@ TRAINING: dict[str, st.SearchStrategy[Any]] = {
     "cutmix": st.floats(0, 10),
     "precision": st.sampled_from(["full", "mixed"]),
     "decay_depthwise": st.booleans(),
+    "clip": st.none() | st.floats(0, 10, exclude_min=True),
 }
 TARGETS = st.sampled_from([None, "labels", "original", "both"])
 

@@ -82,6 +82,16 @@ def test_every_step_has_the_rate_of_the_schedule(data: Data) -> None:
     assert training.rate(0, 16) == 0.125
 
 
+@pytest.mark.parametrize(("clip", "moved"), [(None, 50.0), (7.0, 7.0), (100.0, 50.0)])
+def test_a_step_along_gradients_that_are_too_long_is_shortened(data: Data, clip: float | None, moved: float) -> None:
+    """A gradient of (30, 40), whose length is 50; the first step of Nesterov's momentum is 1.9 times the rate."""
+    model = nn.Linear(2, 1, bias=False).double()
+    start = model.weight.detach().clone()
+    training, pull = Training(batch=8, lr=0.1, schedule="constant", clip=clip), torch.tensor([[30.0, 40.0]]).double()
+    next(loop(model, data.train, data.preprocessing, lambda m, x, t: (m.weight * pull).sum(), training, 0))
+    assert torch.allclose(start - model.weight, 0.19 * moved * pull / 50)
+
+
 def test_images_are_augmented_anew_in_every_epoch(data: Data) -> None:
     model, seen = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), []
 

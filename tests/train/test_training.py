@@ -64,6 +64,8 @@ def test_warm_up_climbs_in_equal_steps_to_the_peak_and_never_above(steps: int, w
         {"mixup": math.inf},
         {"cutmix": -1.0},
         {"cutmix": math.nan},
+        {"clip": 0.0},
+        {"clip": math.nan},
         {"patience": 0},
         {"patience": 2, "average": "swa"},
     ],

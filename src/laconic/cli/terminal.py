@@ -38,7 +38,7 @@ def show(*parts: RenderableType) -> None:
         out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
 
 
-def found_in(what: str, path: Path) -> Text:
+def found_in(what: str, path: Path | str) -> Text:
     """`The report is in PATH.`, on one line however narrow the terminal: a path that is broken into lines cannot be copied."""
     return Text(f"{what} is in {path}.", no_wrap=True, overflow="ignore")
 

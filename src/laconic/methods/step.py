@@ -41,7 +41,13 @@ from laconic.train.training import Targets, Training
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
 NOTHING, SHARES, CUTS, MERGES, ROUNDS = range(5)  # what a step may change of a network's structure, in the order in which it must
 TURNS = 20
+CLIP = 10.0  # norm of the gradients where an original or a teacher is learnt from
 MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them may go through the network as one batch
+
+
+def bounded(training: Training) -> Training:
+    """The training, its steps no longer than those of gradients of norm `CLIP` if it does not say."""
+    return replace(training, clip=CLIP) if training.clip is None else training
 
 
 def coded_bytes(network: Network) -> int:
@@ -107,6 +113,7 @@ class Context:
     ) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
         data, seed = self.data, derive(self.seed, purpose)
+        training = training if self.source(training) == "labels" else bounded(training)
         return loop(model, data.train, data.preprocessing, loss, training, seed, self.memory, companions, self._goodness, self.ranks)
 
     def labels(self, training: Training) -> LabelLoss:

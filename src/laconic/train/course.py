@@ -31,6 +31,7 @@ class Course:
         average: follows the weights.
         best: judges them after each epoch.
         ranks: who take the steps together.
+        clip: norm of all gradients together, above which a step is shortened.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Course:
         average: Average | None = None,
         best: Best | None = None,
         ranks: Ranks = ALONE,
+        clip: float | None = None,
     ) -> None:
         self.model, self.optimizer, self.companions = model, optimizer, companions
         self.average, self.best = average, best
@@ -49,6 +51,7 @@ class Course:
         self._least, self._home = least_portion(nn.ModuleList([model, *companions])), home(model)
         self._ranks = ranks
         trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self._trained, self._clip = trained, clip
         self._sum = Sum(ranks, trained, nn.ModuleList([model, *companions]))
         self._setbacks = 0
         self._kept = time.monotonic()
@@ -94,7 +97,9 @@ class Course:
             self._halve(max(len(inputs) for inputs, _ in group), found)  # out here nothing holds the tensors of the attempt any more
 
     def descend(self) -> None:
-        """One step of the optimiser along the gradients."""
+        """One step of the optimiser along the gradients, shortened where they are too large."""
+        if self._clip is not None:
+            nn.utils.clip_grad_norm_(self._trained, self._clip)
         self.optimizer.step()
         if self.average is not None:
             self.average.follow(self.step)

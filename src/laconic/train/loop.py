@@ -106,7 +106,7 @@ def loop(
     steps = training.epochs * an_epoch
     trained = _trained(model, together)
     optimizer = training.build_optimizer(trained if training.decay_depthwise else decay_groups(together, training.weight_decay))
-    course = Course(model, optimizer, companions, averaging(model, training, steps), _best(training, score, ranks), ranks)
+    course = Course(model, optimizer, companions, averaging(model, training, steps), _best(training, score, ranks), ranks, training.clip)
     course.recall(memory)
     together.train()
     while course.step < steps and not course.over:

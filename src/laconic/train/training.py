@@ -46,6 +46,8 @@ class Training:
         patience: stop after so many epochs without a better score on the validation split, and give back the best weights.
         targets: what is learnt from: "labels", what the "original" says, or "both"; None is the step's own way, and the original alone
             where the data have no labels.
+        clip: norm of all gradients together, above which a step is shortened (Pascanu et al. 2013); None is 10 where the original or a
+            teacher is learnt from, as softened outputs pull by the square of their temperature, and no bound elsewhere, nor in `squeeze`.
         decay_depthwise: False leaves depthwise filters out of the weight decay: they have few parameters (Howard et al. 2017, §3.2).
 
     Raises:
@@ -76,6 +78,7 @@ class Training:
     cutmix: float = 0.0
     patience: int | None = None
     targets: Targets | None = None
+    clip: float | None = None
     decay_depthwise: bool = True
 
     def __post_init__(self) -> None:
@@ -97,6 +100,7 @@ class Training:
             ("mixup", 0 <= self.mixup < math.inf, "a number from 0"),
             ("cutmix", 0 <= self.cutmix < math.inf, "a number from 0"),
             ("patience", self.patience is None or self.patience >= 1, "a whole number from 1"),
+            ("clip", self.clip is None or 0 < self.clip < math.inf, "a number above 0"),
             ("targets", self.targets in (None, *get_args(Targets)), "labels, original or both"),
         ):
             if not holds:
