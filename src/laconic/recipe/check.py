@@ -23,6 +23,7 @@ from laconic.forms.form import rebuild
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Step
 from laconic.nn import left_dense, weights
+from laconic.nn.checks import home
 from laconic.recipe.package import package
 from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
@@ -30,6 +31,7 @@ from laconic.recipe.text import write
 from laconic.train import Task, as_runner, classification, evaluate
 from laconic.train.agreement import by_agreement
 from laconic.train.loop import steps_an_epoch
+from laconic.train.precision import slow_on
 
 TICKS, SECONDS = 4, 1.0  # a training is timed over so many steps, for so long at most
 MOST_PACKED = 1 << 18  # weights of one tensor that are packed to know the size of all
@@ -113,6 +115,8 @@ def check(
             if kind not in a_step:
                 a_step[kind], warning = _seconds_a_step(step, network, context)
                 warnings += [warning] if warning else []
+                if training.precision == "mixed" and slow_on(home(network.module)[0]):
+                    warnings += [f"{step.word()}: without arithmetic in bfloat16, as here, precision: full is much faster"]
             seconds += a_step[kind] * training.epochs * steps_an_epoch(len(data.train), training.batch, training.accumulate)
         clock.lap()
         draft = step.draft()

@@ -26,6 +26,15 @@ def mixed(loss: BatchLoss) -> BatchLoss:
     return narrow_loss
 
 
+def slow_on(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 only by way of other numbers: several times slower than in full precision.
+
+    >>> slow_on(torch.device("meta"))
+    False
+    """
+    return device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def wide(values: torch.Tensor) -> torch.Tensor:
     """In 32 bits at least."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
