@@ -138,6 +138,6 @@ def test_what_the_program_says_when_it_cannot(name: str, cli: Any, desk: Path, h
 
 @pytest.mark.parametrize("slow", [True, False])
 def test_mixed_precision_is_warned_of_where_it_is_slow(samples: Data, slow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: not slow)
+    monkeypatch.setattr(sys.modules["laconic.recipe.check"], "slow_on", lambda device: slow)
     found = check(network(), samples, Recipe((Finetune(epochs=1, precision="mixed"),)), name="net")
     assert found.warnings == (("finetune: without arithmetic in bfloat16, as here, precision: full is much faster",) if slow else ())
