@@ -10,6 +10,7 @@ from laconic import Distill, Finetune
 from laconic.base.errors import RecipeError
 from laconic.datasets.data import Data
 from laconic.train import Training, classification, from_task, loop
+from laconic.train.precision import mixed
 from laconic.train.soft_targets import soft_targets
 
 MIXED = Training(epochs=15, batch=16, lr=0.05, precision="mixed")
@@ -71,3 +72,18 @@ def test_other_words_are_refused() -> None:
 def test_a_teachers_narrow_outputs_are_widened_before_they_are_compared() -> None:
     student, teacher = torch.randn(2, 8, 10, generator=torch.Generator().manual_seed(0)).bfloat16()
     assert soft_targets(student, teacher, 4.0).equal(soft_targets(student.float(), teacher.float(), 4.0))
+
+
+def test_images_come_with_their_channels_innermost() -> None:
+    """That is what narrow kernels work on."""
+    seen: list[bool] = []
+
+    class Watching(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x.is_contiguous(memory_format=torch.channels_last))
+            return super().forward(x.flatten(1))
+
+    images = torch.randn(2, 3, 4, 4)
+    mixed(from_task(nn.functional.cross_entropy))(Watching(48, 4), images, torch.arange(2))
+    assert seen == [True]
+    assert not images.is_contiguous(memory_format=torch.channels_last)

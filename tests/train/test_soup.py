@@ -55,6 +55,16 @@ def test_a_greedy_soup_leaves_out_what_spoils_it(brothers: list[nn.Module], data
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), without.parameters(), strict=True))
 
 
+def test_a_greedy_soup_takes_in_what_makes_it_no_worse(data: Data) -> None:
+    """Wortsman et al. 2022, recipe 1: a model comes in where the soup is at least as good with it."""
+    one = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    other = copy.deepcopy(one)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(3)
+    assert torch.allclose(soup([one, other], data)[1].weight, 2 * one[1].weight)
+
+
 def test_a_greedy_soup_of_a_score_that_falls(brothers: list[nn.Module], data: Data) -> None:
     errors = Task(classification.loss, lambda o, t: 1 - classification.score(o, t), "errors", higher_is_better=False)
     assert score(soup(brothers, data, task=errors), data, errors) <= min(score(model, data, errors) for model in brothers)

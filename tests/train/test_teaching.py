@@ -56,7 +56,14 @@ def test_outputs_that_decide_nothing_are_met_by_their_squares(model: nn.Module, 
 
 @pytest.mark.parametrize(
     ("said", "bound"),
-    [({}, None), ({"targets": "labels"}, None), ({"targets": "original"}, 10.0), ({"targets": "both"}, 10.0), ({"clip": 3.0}, 3.0)],
+    [
+        ({}, None),
+        ({"targets": "labels"}, None),
+        ({"targets": "original"}, 10.0),
+        ({"targets": "both"}, 10.0),
+        ({"clip": 3.0, "targets": "both"}, 3.0),
+        ({"clip": 3.0}, 3.0),
+    ],
     ids=str,
 )
 def test_steps_are_bounded_where_the_original_pulls(
