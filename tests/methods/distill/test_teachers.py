@@ -12,7 +12,7 @@ from laconic.artifact import pack
 from laconic.base.errors import ModelError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.distill.teachers import Called, averaged, build_teacher, together
+from laconic.methods.distill.teachers import LEAST, Called, averaged, build_teacher, together
 from laconic.methods.step import Context
 from laconic.runtime import to_onnx
 
@@ -33,7 +33,12 @@ def test_the_geometric_mean_is_that_of_probabilities_made_to_add_up_to_one() -> 
 
 
 def test_in_a_vote_each_has_one_class() -> None:
-    assert torch.allclose(said("vote"), torch.tensor([[2 / 3, 1 / 3, 0.0]]), atol=1e-6)
+    assert torch.allclose(said("vote", temperature=1.0), torch.tensor([[2 / 3, 1 / 3, 0.0]]), atol=1e-6)
+
+
+def test_a_vote_is_softened_as_any_probabilities_are() -> None:
+    softened = torch.tensor([[2 / 3, 1 / 3, LEAST]]) ** (1 / 4)
+    assert torch.allclose(said("vote", temperature=4.0), softened / softened.sum(), atol=1e-6)
 
 
 def test_shares_count_in_proportion() -> None:

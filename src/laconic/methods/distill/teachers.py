@@ -93,7 +93,7 @@ def together(outputs: Sequence[Tensor], shares: Sequence[float], combine: Combin
         outputs: of each teacher.
         shares: of each teacher, positive; only their proportions count.
         combine: "mean" of their probabilities at τ, "geometric" mean of those (that of their logits; Hinton 2015, §1), or a "vote", in
-            which each has one class.
+            which each has one class, and which τ softens as it softens anybody's probabilities.
         temperature: τ.
 
     >>> z = together([torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])], (1, 1), "mean", 1.0)
@@ -105,7 +105,7 @@ def together(outputs: Sequence[Tensor], shares: Sequence[float], combine: Combin
         return _weighted(outputs, own)
     if combine == "vote":
         votes = [F.one_hot(values.argmax(1), values.shape[1]).movedim(-1, 1).to(wide(values).dtype) for values in outputs]
-        return temperature * _weighted(votes, own).clamp_min(LEAST).log()
+        return _weighted(votes, own).clamp_min(LEAST).log()
     return temperature * _weighted([(wide(values) / temperature).softmax(1) for values in outputs], own).clamp_min(LEAST).log()
 
 
