@@ -9,7 +9,7 @@ more than `MOST` a sample are left out unless --most says otherwise: with them t
 the file of a network, normalisations folded, at batch 1 on one thread, all of them in turns; it does not depend on the weights.
 
 Networks are trained from the fewest MACs to the most, a row is kept when it is there, and a call goes on where the last one ended. Writes
-bench/results/zoo_trained.csv and the picture docs/pictures/zoo-trained.svg.
+bench/results/zoo_trained.csv.
 """
 
 import argparse
