@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from half_size import few, score
 from torch import nn
 
 from laconic import Finetune, build_model, load_data
@@ -32,7 +33,6 @@ from laconic.graph.network import Network
 from laconic.nn.transferred import KINDS, GroupConv2d, LiftingConv2d, transferred, unsuited
 from laconic.profile import count
 from laconic.recipe.package import package
-from laconic.train import as_runner, classification, evaluate
 
 RESULTS = Path(__file__).parent / "results" / "transferred.csv"
 SEEDS = 3
@@ -158,7 +158,7 @@ def line(word: str, part: Part, filters: str, data: Data) -> dict[str, str]:
         tests |= {"quarter turns %": quarters(data.test), "any angle %": angles(data.test)}
     found: dict[str, str] = {}
     for name, split in tests.items():
-        mean, spread = _spread([score(model, split, data) for model in models])
+        mean, spread = _spread([score(model, data, split) for model in models])
         found |= {name: f"{mean:.2f}", f"{name.removesuffix(' %')} ±": f"{spread:.2f}"}
     size = len(pack(package(Network(models[0]), data)[0], weights_only=True))
     counted = count(models[0], shape)
@@ -183,18 +183,8 @@ def train(part: Part, filters: str, data: Data, seed: int) -> nn.Module:
     torch.manual_seed(derive(seed, "start"))
     model = part.builds[filters](data)
     trained = part.training(model, data, seed=seed).module
-    print(f"{part.network}, {filters}, seed {seed}: {score(trained, data.validation, data):.2f} % of the validation split", flush=True)
+    print(f"{part.network}, {filters}, seed {seed}: {score(trained, data, data.validation):.2f} % of the validation split", flush=True)
     return trained
-
-
-def score(model: nn.Module, split: Split, data: Data) -> float:
-    """Top-1 in per cent."""
-    return evaluate(as_runner(model), split, data.preprocessing, classification, "benchmark").value
-
-
-def few(split: Split, images: int) -> Split:
-    """The first so many of a shuffle, the same for all."""
-    return split.take(np.random.Generator(np.random.PCG64(0)).permutation(len(split))[:images])
 
 
 def quarters(split: Split) -> Split:

@@ -66,3 +66,24 @@ def test_every_word_counts_and_leaves_a_sound_network(
     assert any(one.shape != other.shape or not torch.equal(one, other) for one, other in zip(values(made), plain(step), strict=True))
     for name, form in made.forms.items():
         assert made.array(name).tobytes() == form.array().tobytes()
+
+
+BOUNDED = {"distill": (10.0, 10.0), "replace": (10.0, 10.0), "squeeze": (None, None)}
+
+
+@pytest.mark.parametrize("step", BUILDERS)
+def test_steps_are_bounded_where_more_than_labels_is_learnt_from(
+    step: str, data: Data, residual: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds: list[float] = []
+    monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda parameters, most: bounds.append(most))
+    usual, original = BOUNDED.get(step, (None, 10.0))
+    cases = (
+        [({}, usual), ({"clip": 3.0}, 3.0)]
+        if step == "distill"
+        else [({}, usual), ({"targets": "original"}, original), ({"targets": "both"}, original), ({"targets": "both", "clip": 3.0}, 3.0)]
+    )
+    for said, bound in cases:
+        bounds.clear()
+        BUILDERS[step](**SHORT | said)(residual, data)
+        assert set(bounds) == ({bound} if bound else set()), said

@@ -1,7 +1,6 @@
 """What a fine-tuning learns from, and what it does where nobody gave labels."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -52,28 +51,6 @@ def test_outputs_that_decide_nothing_are_met_by_their_squares(model: nn.Module, 
     student, inputs = type(model)().eval(), torch.ones(4, 1, 8, 8)
     wanted = nn.functional.mse_loss(student(inputs), model(inputs)).item()
     assert loss(model, student, data, "original", task) == pytest.approx(wanted)
-
-
-@pytest.mark.parametrize(
-    ("said", "bound"),
-    [
-        ({}, None),
-        ({"targets": "labels"}, None),
-        ({"targets": "original"}, 10.0),
-        ({"targets": "both"}, 10.0),
-        ({"clip": 3.0, "targets": "both"}, 3.0),
-        ({"clip": 3.0}, 3.0),
-    ],
-    ids=str,
-)
-def test_steps_are_bounded_where_the_original_pulls(
-    said: dict[str, Any], bound: float | None, model: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bounds: list[float | None] = []
-    monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda parameters, most: bounds.append(most))
-    context, training = Context(data, model), Training(batch=40, lr=1e-6, **said)
-    next(context.train(model, context.lesson(training, model), training, "test"))
-    assert bounds == ([] if bound is None else [bound])
 
 
 RECOVERING = [

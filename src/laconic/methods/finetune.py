@@ -27,4 +27,4 @@ class Finetune(Training, Step):
         return Plan(({"epochs": self.epochs, "lr": self.lr, "from": context.source(self)},))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        return context.fit(network, context.lesson(self, network.module), self, "finetune")
+        return context.fit(network, context.lesson(self, network.module), context.bounded(self), "finetune")

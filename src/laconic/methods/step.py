@@ -45,11 +45,6 @@ CLIP = 10.0  # norm of the gradients where an original or a teacher is learnt fr
 MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them may go through the network as one batch
 
 
-def bounded(training: Training) -> Training:
-    """The training, its steps no longer than those of gradients of norm `CLIP` if it does not say."""
-    return replace(training, clip=CLIP) if training.clip is None else training
-
-
 def coded_bytes(network: Network) -> int:
     """About how many bytes the network's tensors take when coded."""
     forms = {id(form): form for form in network.tensors().values()}.values()
@@ -113,7 +108,6 @@ class Context:
     ) -> Iterator[Tick]:
         """The training loop on `data.train`, from this step's seed and with its memory."""
         data, seed = self.data, derive(self.seed, purpose)
-        training = training if self.source(training) == "labels" else bounded(training)
         return loop(model, data.train, data.preprocessing, loss, training, seed, self.memory, companions, self._goodness, self.ranks)
 
     def labels(self, training: Training) -> LabelLoss:
@@ -139,6 +133,16 @@ class Context:
         said = self.source(training, usual)
         labels = None if said == "original" else self.labels(training)
         return from_task(labels) if said == "labels" and labels else by_original(self.original, like, self.task, labels)
+
+    def bounded(self, training: Training, usual: Targets = "labels") -> Training:
+        """The training, with a bound of its own or, where more than labels is learnt from, steps as of gradients of norm `CLIP` at most.
+
+        Args:
+            training: the hyper-parameters.
+            usual: where the training does not say what it learns from.
+        """
+        said = training.clip is not None or self.source(training, usual) == "labels"
+        return training if said else replace(training, clip=CLIP)
 
     def fit(
         self, network: Network, loss: BatchLoss | Scheduled, training: Training, purpose: str, companions: Sequence[nn.Module] = ()

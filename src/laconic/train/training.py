@@ -47,7 +47,8 @@ class Training:
         targets: what is learnt from: "labels", what the "original" says, or "both"; None is the step's own way, and the original alone
             where the data have no labels.
         clip: norm of all gradients together, above which a step is shortened (Pascanu et al. 2013); None is 10 where the original or a
-            teacher is learnt from, as softened outputs pull by the square of their temperature, and no bound elsewhere, nor in `squeeze`.
+            teacher is learnt from, as softened outputs pull by the square of their temperature, and no bound elsewhere.
+            `squeeze` has none unless it is said.
         decay_depthwise: False leaves depthwise filters out of the weight decay: they have few parameters (Howard et al. 2017, §3.2).
 
     Raises:

@@ -225,14 +225,6 @@ def test_a_step_leaves_no_hook_and_no_regressor_in_the_network(model: nn.Module,
     assert not any(part._forward_hooks for part in trained.modules())
 
 
-@pytest.mark.parametrize(("said", "bound"), [({}, 10.0), ({"clip": 3.0}, 3.0)], ids=str)
-def test_steps_are_bounded(said: dict[str, float], bound: float, model: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    bounds: list[float] = []
-    monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda parameters, most: bounds.append(most))
-    Distill(epochs=1, batch=40, lr=1e-6, **said)(narrow(2), data)  # type: ignore[arg-type]
-    assert set(bounds) == {bound}
-
-
 class Diary:
     """Keeps every state, as a kill after any of them would find it."""
 

@@ -25,7 +25,7 @@ from laconic.methods.distill.options import Options
 from laconic.methods.distill.school import School
 from laconic.methods.distill.teachers import named
 from laconic.methods.distill.terms import Hint
-from laconic.methods.step import Context, Plan, bounded
+from laconic.methods.step import Context, Plan
 from laconic.nn import hold
 from laconic.train.memory import Parts
 from laconic.train.task import Scheduled
@@ -111,7 +111,7 @@ class Distill(Options):
     def _fit(
         self, model: nn.Module, loss: Scheduled, training: Training, purpose: str, context: Context, beside: Sequence[nn.Module] = ()
     ) -> None:
-        for tick in context.train(model, loss, bounded(training), purpose, beside):
+        for tick in context.train(model, loss, context.bounded(training, usual="both"), purpose, beside):
             context.progress("distill", tick.progress, f"{purpose}, {tick}")
 
     def _staff(self, school: School) -> str:

@@ -145,7 +145,7 @@ class Int8(Step):
                 holders[name] = HOLDERS[form.kind](form)
         held = hold_by(start, holders)
         start_learning(held.module, inside=self.learn == "lsq")
-        for tick in context.train(held.module, context.lesson(training, network.module), training, "int8"):
+        for tick in context.train(held.module, context.lesson(training, network.module), context.bounded(training), "int8"):
             context.progress("int8", tick.progress, str(tick))
         return settled.released(held)
 

@@ -164,7 +164,7 @@ class Prune(Step):
         start = {name: _opened(network.form(name)) for name in kept}
         held = hold(network.module, {**network.forms, **start})
         self._tighten(held, start, kept, 1 / self.rounds)
-        for tick in context.train(held.module, context.lesson(training, network.module), training, "prune"):
+        for tick in context.train(held.module, context.lesson(training, network.module), context.bounded(training), "prune"):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
                 self._tighten(held, start, kept, due / self.rounds)

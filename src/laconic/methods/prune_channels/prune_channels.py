@@ -187,9 +187,8 @@ class PruneChannels(Step):
         """What is zero at the end is cut."""
         masks = Masks(network, groups)
         self._close(masks, groups, keep, context, 1)
-        for tick in context.train(
-            masks.held.module, self._loss(masks.held.module, context.lesson(training, network.module)), training, "prune-channels"
-        ):
+        loss = self._loss(masks.held.module, context.lesson(training, network.module))
+        for tick in context.train(masks.held.module, loss, context.bounded(training), "prune-channels"):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
                 self._close(masks, groups, keep, context, due)

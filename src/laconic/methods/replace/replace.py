@@ -24,7 +24,7 @@ from laconic.graph.network import Network
 from laconic.graph.replay import replaced
 from laconic.methods.replace.recover import error, recover
 from laconic.methods.replace.start import set_start
-from laconic.methods.step import CUTS, Context, Plan, Step, bounded, check_fields
+from laconic.methods.step import CUTS, Context, Plan, Step, check_fields
 from laconic.nn import matching
 from laconic.nn.compact import compact, most, obstacle
 from laconic.nn.watching import channel_moments, entering, leaving
@@ -141,7 +141,7 @@ class Replace(Training, Step):
             recover(smaller.module, before, list(chosen), inputs, self.iterations, context.progress, derive(context.seed, "by block"))
         if not self.epochs:
             return smaller
-        return context.fit(smaller, context.lesson(self, smaller.module, usual="both"), bounded(self), "replace")
+        return context.fit(smaller, context.lesson(self, smaller.module, usual="both"), context.bounded(self, usual="both"), "replace")
 
     def _named(self, network: Network, context: Context) -> dict[str, str]:
         stage = context.data.preprocessing
