@@ -41,7 +41,7 @@ from laconic.train.training import Targets, Training
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
 NOTHING, SHARES, CUTS, MERGES, ROUNDS = range(5)  # what a step may change of a network's structure, in the order in which it must
 TURNS = 20
-CLIP = 10.0  # norm of the gradients where an original or a teacher is learnt from
+CLIP = 2.0  # norm of the gradients where an original or a teacher is learnt from; those of labels are seldom longer
 MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them may go through the network as one batch
 
 
