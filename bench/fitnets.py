@@ -4,8 +4,8 @@
 
 The student has the shape of FitNet-1 (11 layers, about 250 K parameters and 30 M multiplications), with batch normalisation and ReLU for
 maxout. The teacher is the public ResNet-20, for theirs (9 M parameters, 90.18 %) is not to be had. All cases take as many epochs over
-`IMAGES` training images; the paper's take hundreds over all of them, so figures are to be compared down a column only. A row is written
-when it is there. Writes bench/results/fitnets.csv.
+`IMAGES` training images, in mixed precision where the processor has it; the paper's take hundreds over all of them, so figures are to be
+compared down a column only. A row is written when it is there. Writes bench/results/fitnets.csv.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from laconic.datasets.data import Data
 from laconic.methods.step import Step
 from laconic.profile import count
 from laconic.train import as_runner, classification, evaluate
+from laconic.train.precision import slow_on
 from laconic.zoo.checkpoint import load_weights
 
 RESULTS = Path(__file__).parent / "results" / "fitnets.csv"
@@ -30,7 +31,8 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the teacher was
 WIDTHS = ((20, 20, 20), (48, 48, 48), (80, 80, 112))
 IMAGES, EPOCHS, FIRST, SEEDS = 10_000, 8, 3, 2
 PUBLISHED = "FitNet-1: 89.01, 13.4 × as fast and 36 × as small as its teacher"
-COMMON = {"lr": 0.05, "batch": 64, "weight_decay": 1e-4, "warmup": 0.1, "shift": 4, "flip": True, "precision": "mixed"}
+PRECISION = "full" if slow_on(torch.device("cpu")) else "mixed"
+COMMON = {"lr": 0.05, "batch": 64, "weight_decay": 1e-4, "warmup": 0.1, "shift": 4, "flip": True, "precision": PRECISION}
 
 
 def student(seed: int) -> nn.Module:
