@@ -3,9 +3,9 @@
     python bench/sparse.py
 
 "× dense" is how many times as fast ours is as ONNX Runtime's fp32 kernel, "× int8" as its int8 kernel on the same layer without zeros,
-"× torch" as torch's CSR; processor time of one thread, the median of paired ratios with half of what lies between their quartiles. The
-zeros are anywhere. Writes bench/results/sparse.csv, and for each layer and batch the least share of zeros that was faster than either dense
-kernel to bench/results/sparse_crossing.csv.
+"× torch" as torch's CSR; "8 bits" is ours on weights that are 8-bit integers times a step for each row. Processor time of one thread, the
+median of paired ratios with half of what lies between their quartiles. The zeros are anywhere. Writes bench/results/sparse.csv, and for
+each layer and batch the least share of zeros that was faster than either dense kernel to bench/results/sparse_crossing.csv.
 """
 
 import csv
@@ -24,6 +24,7 @@ from laconic import Int8, from_arrays
 from laconic.artifact import Artifact
 from laconic.base.measures import machine
 from laconic.forms import Dense
+from laconic.forms.rows import levels
 from laconic.graph.export import export
 from laconic.graph.network import Network
 from laconic.methods.step import Context
@@ -93,10 +94,16 @@ def measured(shape: Shape, matrix: torch.Tensor, batch: int, dense: Session, int
     """One line."""
     x = np.random.default_rng(0).standard_normal((batch, *shape.sample)).astype(np.float32)
     rows, csr = Rows.of(matrix.numpy()), matrix.to_sparse_csr()
+    integers_too = in_eight_bits(matrix.numpy())
     columns = torch.from_numpy(x).reshape(batch, shape.inputs, -1)
     wide = columns[0] if batch == 1 else columns.permute(1, 0, 2).reshape(shape.inputs, -1)
+
+    def multiplied(rows: Rows) -> object:
+        return [rows.times_matrix(one) for one in columns.numpy()] if shape.side else rows.times_vectors(x)
+
     runs: dict[str, Callable[[], object]] = {
-        "ours": (lambda: [rows.times_matrix(one) for one in columns.numpy()]) if shape.side else (lambda: rows.times_vectors(x)),
+        "ours": lambda: multiplied(rows),
+        "8 bits": lambda: multiplied(integers_too),
         "dense": lambda: dense(x),
         "int8": lambda: integers(x),
         "torch": lambda: csr @ wide,
@@ -110,10 +117,22 @@ def measured(shape: Shape, matrix: torch.Tensor, batch: int, dense: Session, int
                 spent[name].append(time.process_time() - start)
     line = {"ours, ms": f"{1000 * statistics.median(spent['ours']):.3f}"}
     for name in ("dense", "int8", "torch"):
-        ratios = [other / own for other, own in zip(spent[name], spent["ours"], strict=True)]
-        low, _, high = statistics.quantiles(ratios, n=4)
-        line |= {f"× {name}": f"{statistics.median(ratios):.2f}", f"± {name}": f"{(high - low) / 2:.2f}"}
+        line |= _times_as_fast(name, spent[name], spent["ours"])
+    for name in ("dense", "int8"):
+        line |= _times_as_fast(f"{name}, 8 bits", spent[name], spent["8 bits"])
     return line | {"n": str(ROUNDS), "machine": machine()}
+
+
+def in_eight_bits(matrix: np.ndarray) -> Rows:
+    """The matrix, rounded to 8-bit integers times a step for each row."""
+    steps = np.maximum(np.abs(matrix).max(1) / levels(8), np.finfo(np.float32).tiny)
+    return Rows.of(np.rint(matrix / steps[:, None]).astype(np.int8), steps)
+
+
+def _times_as_fast(name: str, others: list[float], own: list[float]) -> dict[str, str]:
+    ratios = [other / one for other, one in zip(others, own, strict=True)]
+    low, _, high = statistics.quantiles(ratios, n=4)
+    return {f"× {name}": f"{statistics.median(ratios):.2f}", f"± {name}": f"{(high - low) / 2:.2f}"}
 
 
 def session(layer: nn.Module, shape: Shape) -> Session:
@@ -152,6 +171,8 @@ def crossings(rows: list[dict[str, str]]) -> list[dict[str, str]]:
             "than dense int8": least(own, "int8"),
             "times as fast as fp32 at 90 %": next(row["× dense"] for row in own if row["zeros %"] == "90"),
             "as torch's CSR": next(row["× torch"] for row in own if row["zeros %"] == "90"),
+            "with 8 bits, as fp32": next(row["× dense, 8 bits"] for row in own if row["zeros %"] == "90"),
+            "as int8": next(row["× int8, 8 bits"] for row in own if row["zeros %"] == "90"),
             "machine": own[0]["machine"],
         }
         for (layer, batch), own in found.items()

@@ -34,6 +34,26 @@ def test_products_are_those_of_the_dense_matrix(rows: int, width: int, count: in
     np.testing.assert_allclose(found.times_vectors(other.T[:2]), (dense @ other[:, :2]).T, atol=1e-4)
 
 
+@given(st.integers(1, 20), st.integers(1, 50), st.integers(1, 140), st.floats(0, 1), st.integers(0, 9))
+def test_rows_on_a_grid_become_integers_and_multiply_alike(rows: int, width: int, count: int, zeros: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    integers = rng.integers(-127, 128, (rows, width)) * (rng.random((rows, width)) >= zeros)
+    integers[:, 0] = 1  # what tells the step
+    dense = integers.astype(np.float32) * rng.uniform(0.01, 0.02, (rows, 1)).astype(np.float32)
+    other = rng.standard_normal((width, count)).astype(np.float32)
+    found = Rows.of(dense).in_integers()
+    assert found.values.dtype == np.int8
+    np.testing.assert_allclose(found.times_matrix(other), dense @ other, atol=1e-3)
+    np.testing.assert_allclose(found.times_vectors(other.T[:2]), (dense @ other[:, :2]).T, atol=1e-3)
+
+
+@pytest.mark.parametrize("most", [127, 128])
+def test_only_integers_of_eight_bits_do(most: int) -> None:
+    rows = Rows.of(np.float32([[1, 0, 5], [0, most, 1]])).in_integers()
+    assert rows.values.dtype == (np.int8 if most == 127 else np.float32)
+    assert rows.times_vectors(np.float32([[1, 1, 1]])).tolist() == [[6, most + 1]]
+
+
 def test_rows_wider_than_sixteen_bits() -> None:
     dense = np.zeros((2, (1 << 16) + 5), np.float32)
     dense[0, -1], dense[1, 0] = 2, 3
