@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from laconic.base.errors import ModelError, UsageError
 from laconic.profile import count, profile
 from laconic.profile.observe import observe, parts
+from laconic.profile.stopwatch import latencies
 
 
 def lenet5() -> nn.Sequential:
@@ -174,6 +175,27 @@ def test_latencies_are_medians_of_the_repeats(monkeypatch):
     # One tick from entering to leaving a layer: the layer that is called twice takes two, the unhooked whole takes one.
     assert [(row.latency.value, row.latency.n, row.latency.unit) for row in found.layers] == [(2000, 5, "ms"), (1000, 5, "ms")]
     assert (found.latency.value, found.latency.n) == (1000, 5)
+
+
+def test_a_forward_that_an_object_has_of_its_own_is_clocked_and_kept():
+    layer, plain = nn.ReLU(), nn.ReLU()
+    layer.forward = own = lambda x: x + 1
+    model = nn.Sequential(layer, plain)
+    spent = latencies(model, torch.zeros(1, 3), [one for one in parts(model) if one.is_layer], repeats=3)
+    assert set(spent.layers) == {"0", "1"}
+    assert layer.forward is own
+    assert "forward" not in vars(plain)
+
+
+def test_a_layer_within_a_layer_is_its_parents(monkeypatch):
+    ticks = iter(range(10_000))
+    monkeypatch.setattr("laconic.profile.stopwatch.perf_counter", lambda: float(next(ticks)))
+    model = nn.Sequential(nn.Sequential(nn.ReLU()))
+    layer = parts(model)[-1]
+    watched = [replace(layer, name="outer", module=model[0]), replace(layer, name="inner", module=model[0][0])]
+    spent = latencies(model, torch.zeros(1, 3), watched, repeats=3)
+    assert {name: one.value for name, one in spent.layers.items()} == {"outer": 3000, "inner": 0}
+    assert spent.between.value == 2000
 
 
 def test_counting_and_profiling_agree():
