@@ -3,8 +3,8 @@
     python bench/structure.py [--only NAME …]
 
 Weights are random: what is measured is time, at batch 1 on one thread, of the graphs as a session runs them. Each ratio is the median of
-`ROUNDS` comparisons, each of which runs both in turns; the spread is half of what lies between their quartiles. Writes
-bench/results/structure.csv.
+`ROUNDS` comparisons, each of which runs both in turns; the spread is half of what lies between their quartiles. "Than integers" compares
+with the network in integers, all others with the network as it came. Writes bench/results/structure.csv.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from shapes import SHAPES
 
-from laconic import Factorize, Fold, Int8, PruneChannels, build_model, from_arrays
+from laconic import Factorize, Fold, Int8, PruneBlocks, PruneChannels, build_model, from_arrays
 from laconic.base.measures import machine
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
@@ -32,22 +32,29 @@ ROUNDS = 7
 
 @dataclass(frozen=True)
 class Case:
-    """A network and what is done to it."""
+    """A network, what is done to it, and what is done to the one that it is compared with."""
 
     network: str
     steps: tuple[Step, ...]
+    beside: tuple[Step, ...] = ()
 
 
 HALF = PruneChannels(macs=0.5, criterion="l2", scope="layer", multiple=16)
 SPATIAL = Factorize(macs=0.25, kind="spatial", multiple=16, samples=0)
+DEPTH = PruneBlocks(blocks=10, samples=2)
 INT8 = Int8(samples=2)
 CASES = {
     "resnet18, half the MACs": Case("resnet18", (HALF,)),
     "resnet18, integers": Case("resnet18", (INT8,)),
     "resnet18, both": Case("resnet18", (HALF, INT8)),
+    "resnet18, both, than integers": Case("resnet18", (HALF, INT8), (INT8,)),
     "mobilenet_v2, half the MACs": Case("mobilenet_v2", (replace(HALF, multiple=8),)),
+    "mobilenet_v2, half the MACs by depth": Case("mobilenet_v2", (DEPTH,)),
     "mobilenet_v2, integers": Case("mobilenet_v2", (INT8,)),
     "mobilenet_v2, both": Case("mobilenet_v2", (replace(HALF, multiple=8), INT8)),
+    "mobilenet_v2, depth and integers": Case("mobilenet_v2", (DEPTH, INT8)),
+    "mobilenet_v2, both, than integers": Case("mobilenet_v2", (replace(HALF, multiple=8), INT8), (INT8,)),
+    "mobilenet_v2, depth and integers, than integers": Case("mobilenet_v2", (DEPTH, INT8), (INT8,)),
     "vgg16, spatial, a quarter": Case("vgg16", (SPATIAL,)),
     "vgg16, tucker, a quarter": Case("vgg16", (replace(SPATIAL, kind="tucker"),)),
     "vgg16, integers": Case("vgg16", (INT8,)),
@@ -71,9 +78,8 @@ def measured(name: str, case: Case) -> dict[str, str]:
     shape = LARGE if case.network in SHAPES else SMALL
     model = (SHAPES[case.network]() if case.network in SHAPES else build_model(f"zoo:{case.network}")).eval()
     context = Context(images(shape), model, clock=SessionClock())
-    small = dense = folded(Network(model), context)
-    for step in case.steps:
-        small = step.apply(small, step.plan(small, context), context)
+    network = folded(Network(model), context)
+    small, dense = (done(network, steps, context) for steps in (case.steps, case.beside))
     clock, sample = SessionClock(), context.sample()
     ratios = [1 / clock(small, dense, sample) for _ in range(ROUNDS)]
     low, _, high = statistics.quantiles(ratios, n=4)
@@ -89,6 +95,13 @@ def measured(name: str, case: Case) -> dict[str, str]:
         "n": str(ROUNDS),
         "machine": machine(),
     }
+
+
+def done(network: Network, steps: tuple[Step, ...], context: Context) -> Network:
+    """Step after step."""
+    for step in steps:
+        network = step.apply(network, step.plan(network, context), context)
+    return network
 
 
 def images(shape: tuple[int, ...]) -> Data:
