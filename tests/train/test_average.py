@@ -43,6 +43,23 @@ def test_until_it_has_seen_enough_it_is_the_plain_mean(model: nn.Module, data: D
     assert torch.allclose(model.norm.running_var, torch.stack([s["norm.running_var"] for s in steps]).mean(0), rtol=1e-5)
 
 
+@pytest.mark.parametrize("decay", [0.999, 1.0])
+def test_a_mean_goes_on_from_where_it_was_kept(model: nn.Module, decay: float) -> None:
+    def moved(average: Average, steps: range) -> Average:
+        for step in steps:
+            torch.manual_seed(step)
+            nn.init.normal_(model.fc.weight)
+            average.follow(step)
+        return average
+
+    whole = moved(Average(model, decay, 0), range(6)).state()
+    kept = copy.deepcopy(moved(Average(model, decay, 0), range(4)).state())
+    again = Average(model, decay, 0)
+    again.restore(kept)
+    for one, other in zip(moved(again, range(4, 6)).state()["mean"], whole["mean"], strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize(("epochs", "counted"), [(5, 5), (1, 1)])
 def test_swa_is_the_mean_of_the_last_quarter(model: nn.Module, data: Data, epochs: int, counted: int) -> None:
     steps = walk(model, data, Training(epochs=epochs, batch=16, average="swa", lr=0.05))

@@ -45,6 +45,14 @@ def test_cutmix_pastes_one_box_whose_area_the_share_leaves(seed: int, alpha: flo
             assert image[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].all()
 
 
+def test_a_box_that_no_border_cuts_off_takes_what_the_share_was_drawn_as() -> None:
+    """CutMix, equation 1: sides of √(1 − λ). With so great an α, all λ drawn are one half."""
+    images = torch.arange(2.0)[:, None, None, None].expand(2, 1, 64, 64)
+    shares = [Mixing(cutmix=1e9)(images, torch.arange(2), seed)[1].share for seed in range(200)]
+    assert min(shares) == pytest.approx(0.5, abs=0.03)
+    assert max(shares) > 0.7, "boxes at the border are smaller"
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
 def test_shares_follow_the_beta_distribution(alpha: float) -> None:
     shares = [Mixing(mixup=alpha)(IMAGES, TARGETS, seed)[1].share for seed in range(400)]
