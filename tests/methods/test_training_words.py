@@ -79,7 +79,7 @@ def test_steps_are_bounded_where_more_than_labels_is_learnt_from(
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda parameters, most: bounds.append(most))
     usual, original = BOUNDED.get(step, (None, 10.0))
     cases = (
-        [({}, usual), ({"lr": 0.05}, 2.0), ({"clip": 3.0}, 3.0)]
+        [({}, usual), ({"lr": 0.05}, 2.0), ({"lr": 1e-4}, 10.0), ({"clip": 3.0}, 3.0)]
         if step == "distill"
         else [({}, usual), ({"targets": "original"}, original), ({"targets": "both"}, original), ({"targets": "both", "clip": 3.0}, 3.0)]
     )

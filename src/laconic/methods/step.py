@@ -41,7 +41,7 @@ from laconic.train.training import Targets, Training
 KEEPS: Mapping[str, str] = {"dense": "dense", "masked": "masked", "grid": "grid", "codebook": "codebook"}
 NOTHING, SHARES, CUTS, MERGES, ROUNDS = range(5)  # what a step may change of a network's structure, in the order in which it must
 TURNS = 20
-FARTHEST = 0.1  # of a step along the gradients where an original or a teacher is learnt from; those along gradients of labels are shorter
+STEEPEST, FARTHEST = 10.0, 0.1  # norm of the gradients and length of a step where an original or a teacher is learnt from
 MOST_NUMBERS = 1 << 24  # of calibration inputs: all of them may go through the network as one batch
 
 
@@ -135,14 +135,15 @@ class Context:
         return from_task(labels) if said == "labels" and labels else by_original(self.original, like, self.task, labels)
 
     def bounded(self, training: Training, usual: Targets = "labels") -> Training:
-        """The training, with a bound of its own or, where more than labels is learnt from, with steps of length `FARTHEST` at most.
+        """The training, with a bound of its own or, where more than labels is learnt from, with gradients of norm `STEEPEST` and steps of
+        length `FARTHEST` at most.
 
         Args:
             training: the hyper-parameters.
             usual: where the training does not say what it learns from.
         """
         said = training.clip is not None or self.source(training, usual) == "labels"
-        return training if said else replace(training, clip=FARTHEST / training.lr)
+        return training if said else replace(training, clip=min(STEEPEST, FARTHEST / training.lr))
 
     def fit(
         self, network: Network, loss: BatchLoss | Scheduled, training: Training, purpose: str, companions: Sequence[nn.Module] = ()

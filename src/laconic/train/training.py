@@ -46,9 +46,9 @@ class Training:
         patience: stop after so many epochs without a better score on the validation split, and give back the best weights.
         targets: what is learnt from: "labels", what the "original" says, or "both"; None is the step's own way, and the original alone
             where the data have no labels.
-        clip: norm of all gradients together, above which a step is shortened (Pascanu et al. 2013); None is 0.1 / lr where the original
-            or a teacher is learnt from, as softened outputs pull by the square of their temperature, and no bound elsewhere. `squeeze` has
-            none unless it is said.
+        clip: norm of all gradients together, above which a step is shortened (Pascanu et al. 2013). None is 10, or 0.1 / lr where that is
+            less, if the original or a teacher is learnt from: softened outputs pull by the square of their temperature. It is no bound
+            elsewhere, nor in `squeeze`.
         decay_depthwise: False leaves depthwise filters out of the weight decay: they have few parameters (Howard et al. 2017, §3.2).
 
     Raises:
