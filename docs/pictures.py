@@ -22,6 +22,7 @@ RESULTS = Path(__file__).parents[1] / "bench" / "results"
 ROWS, COLUMNS = 256, 576
 DIMENSIONS, EMBEDDING = (2, 3, 5, 15, 30), 3
 STEPS = np.geomspace(0.5, 8, 17)  # in standard deviations of the weights
+FAMILIES = ("LeNet", "ResNet", "MobileNet", "MnasNet", "ShuffleNet", "SqueezeNet")
 HUFFMAN = next(coder for coder in CODERS if coder.name == "huffman")
 
 
@@ -97,6 +98,24 @@ def relu_spiral() -> None:
     plt.close(figure)
 
 
+def zoo_trained() -> None:
+    """The zoo after equally many epochs on the same images: accuracy against multiply-adds, and against latency."""
+    rows = _rows("zoo_trained.csv")
+    figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    for family, style in zip(FAMILIES, "os^vD*", strict=True):
+        found = [row for row in rows if row["network"].startswith(family.lower())]
+        for axes, column in zip(panels, ("MACs", "median ms"), strict=True):
+            axes.plot(*([float(row[of].split()[0]) for row in found] for of in (column, "top-1 %")), style, label=family, markersize=6)
+    for axes, label in zip(panels, ("million multiply-adds", "ms a sample, batch 1, one thread"), strict=True):
+        axes.set(xscale="log", xlabel=label)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("top-1 % on the test images")
+    panels[0].legend(frameon=False)
+    figure.savefig(PICTURES / "zoo-trained.svg", metadata={"Date": None})
+    plt.close(figure)
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     with (RESULTS / name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
@@ -111,3 +130,5 @@ if __name__ == "__main__":
     relu_spiral()
     if (RESULTS / "size.csv").exists():
         rate_accuracy()
+    if (RESULTS / "zoo_trained.csv").exists():
+        zoo_trained()

@@ -1,5 +1,6 @@
 """A run that is interrupted anywhere and goes on ends with the same bytes."""
 
+import copy
 import errno
 import os
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from laconic.base import files
@@ -16,6 +18,7 @@ from laconic.base.errors import ResourceError, UsageError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.persist import preserve, revive
+from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
@@ -104,6 +107,22 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(UsageError, match="differs in model"), open_run(tmp_path, IDENTITY | {"model": "other"}, resume=True):
         pass
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_run_whose_teacher_has_learnt_more_since_is_another_run(model: nn.Module, data: Data, tmp_path: Path, several: bool) -> None:
+    """In Python, a teacher may be a model: the recipe's text tells no more of it than its class."""
+    teacher = copy.deepcopy(model)
+    recipe = Recipe((Distill(epochs=1, batch=32, teacher=(teacher, "original") if several else teacher),))
+    with pytest.raises(Stopped):
+        run(model, data, recipe, folder=tmp_path, progress=stop_at(3))
+    same = copy.deepcopy(teacher.state_dict())
+    with torch.no_grad():
+        next(teacher.parameters()).mul_(2)
+    with pytest.raises(UsageError, match="differs in a model given to a step"):
+        run(model, data, recipe, folder=tmp_path, resume=True)
+    teacher.load_state_dict(same)
+    run(model, data, recipe, folder=tmp_path, resume=True)
 
 
 def test_a_run_that_is_through_makes_way(tmp_path: Path, stage: Any) -> None:

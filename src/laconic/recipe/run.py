@@ -1,8 +1,10 @@
 """Carry a recipe out: step by step, then export, pack, load again, and measure what was loaded."""
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -77,6 +79,7 @@ def run(
     original = ready(model, data, recipe, task)
     data, task = by_agreement(original.module, data, task)
     identity_of_run = {"recipe": write(recipe), "model": digest(original.module), "data": data.digest(), "metric": task.metric}
+    identity_of_run |= _given(recipe)
     clock = SessionClock()
     alike = Context(data, original.module, task, ranks=ranks, price=weights_only_bytes)
     if ranks.number:
@@ -102,6 +105,20 @@ def run(
 def weights_only_bytes(network: Network) -> int:
     """Length of the weights-only file."""
     return len(pack(Artifact(network.tensors(), None, noted(network.edits)), weights_only=True))
+
+
+def _given(recipe: Recipe) -> dict[str, str]:
+    """The models that steps were given in Python, as a digest: the recipe's text says no more of them than their class."""
+    found = [digest(model) for step in recipe.steps for model in _models(vars(step).values())]
+    return {"a model given to a step": ", ".join(found)} if found else {}
+
+
+def _models(values: Iterable[Any]) -> Iterator[nn.Module]:
+    for value in values:
+        if isinstance(value, nn.Module):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from _models(value)
 
 
 def _carry_out(recipe: Recipe, original: Network, context: Context, kept: RunFolder) -> tuple[Network, list[Stage]]:
