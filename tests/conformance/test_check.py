@@ -120,6 +120,7 @@ COMPLAINTS = {
     "sparsities in words": (2, ("sensitivity", "net.py:build", "--data", "npz:d.npz", "--sparsities", "most")),
     "a layer that is not there": (2, ("sensitivity", "net.py:build", "--data", "npz:d.npz", "--layers", "conv9")),
     "a page in no folder": (2, ("sensitivity", "net.py:build", "--data", "npz:d.npz", "-o", "gone/page.html")),
+    "a profile in no folder": (2, ("profile", "net.py:build", "--input", "1x8x8", "-o", "gone/page.html")),
     "a file that is not there": (2, ("inspect", "gone.lac")),
     "a file of another kind": (5, ("verify", "d.npz")),
     "an input that is not there": (2, ("run", "gone.lac", "gone.npy")),
