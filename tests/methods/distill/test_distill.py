@@ -300,6 +300,29 @@ def test_born_again_it_forgets_first(model: nn.Module, data: Data) -> None:
         Distill(scratch=True)(Share(bits=2)(model, data), data)
 
 
+class Attentive(nn.Module):
+    """Attention of torch's, and a token that no module of torch's holds."""
+
+    def __init__(self, token: bool) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.token = nn.Parameter(torch.ones(1, 1, 8)) if token else None
+        self.fc = nn.Linear(64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.reshape(-1, 8, 8)
+        x = x if self.token is None else x + self.token
+        return self.fc(self.attention(x, x, x, need_weights=False)[0].flatten(1))
+
+
+def test_attention_is_forgotten_too_and_what_cannot_be_is_refused(data: Data) -> None:
+    model = Attentive(token=False)
+    trained = Distill(epochs=0, teacher="self", scratch=True)(model, data).module
+    assert not torch.equal(trained.attention.in_proj_weight, model.attention.in_proj_weight)
+    with pytest.raises(RecipeError, match="token cannot be drawn afresh"):
+        Distill(epochs=1, teacher="self", scratch=True)(Attentive(token=True), data)
+
+
 STAGED = Distill(epochs=2, batch=16, lr=0.02, hints=0.5, hint_epochs=2, layers={"1": "block.bn2"}, assistants=1)
 
 

@@ -10,13 +10,14 @@ terms hold layers of the student against layers of the teacher (terms.py). With 
 
 import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from laconic.base.errors import RecipeError
 from laconic.base.seeds import derive
 from laconic.graph.network import Network
 from laconic.methods.distill.layers import Taps
@@ -62,6 +63,9 @@ class Distill(Options):
 
     def check(self, network: Network, context: Context) -> None:
         School(self, network, context).check()
+        if self.scratch and (kept := _unforgettable(network.module)):
+            found = f"{kept[0]} cannot be drawn afresh: its module has no reset_parameters()"
+            raise RecipeError(found, where="distill, scratch", hint="give its module one, or leave scratch out")
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
         school = School(self, network, context)
@@ -141,5 +145,17 @@ def _forget(model: nn.Module, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "scratch"))
         for part in model.modules():
-            if callable(reset := getattr(part, "reset_parameters", None)):
+            if (reset := _reset(part)) is not None:
                 reset()
+
+
+def _unforgettable(model: nn.Module) -> list[str]:
+    """Names of parameters that no module would draw afresh."""
+    parts = [(name, part) for name, part in model.named_modules() if _reset(part) is None]
+    return [f"{name}.{own}".lstrip(".") for name, part in parts for own, _ in part.named_parameters(recurse=False)]
+
+
+def _reset(part: nn.Module) -> Callable[[], None] | None:
+    """How a module draws its own weights; attention of torch's hides it."""
+    found = getattr(part, "reset_parameters", None) or getattr(part, "_reset_parameters", None)
+    return found if callable(found) else None
