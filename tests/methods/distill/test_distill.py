@@ -464,6 +464,27 @@ def test_vectors_have_no_attention_maps(data: Data) -> None:
         Distill(attention=1.0, teacher=teacher).check(Network(student), Context(data, student))
 
 
+class Words(nn.Module):
+    """Eight words of eight numbers."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.over, self.fc = nn.Linear(8, width), nn.Linear(8 * width, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.over(x.reshape(-1, 8, 8)).relu().flatten(1))
+
+
+def test_sequences_give_hints_and_have_no_attention_maps(data: Data) -> None:
+    student, teacher = Words(3), Words(6)
+    step = Distill(epochs=2, batch=16, hints=1.0, similarity=1.0, relations=1.0, layers={"over": "over"}, teacher=teacher)
+    plan = step.plan(Network(student), Context(data, student))
+    assert plan.rows[2]["loss"] == "|r(S) − T|², r linear 3 → 6"
+    assert not torch.equal(step(student, data).module.over.weight, student.over.weight)
+    with pytest.raises(RecipeError, match="over gives sequences, which have no attention map"):
+        replace(step, attention=1.0).check(Network(student), Context(data, student))
+
+
 def test_numbers_are_only_put_together_by_their_mean(model: nn.Module, data: Data) -> None:
     step = Distill(teacher=("original", "self"), combine="vote", match="mse")
     with pytest.raises(RecipeError, match="vote puts probabilities together"):

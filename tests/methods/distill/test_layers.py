@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from laconic.base.errors import RecipeError
 from laconic.methods.distill.layers import Taps, pairs, shapes
@@ -61,7 +61,7 @@ def test_a_layer_that_runs_twice_counts_where_it_ran_last() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ({"cnov1": "0"}, "no layer that gives images or vectors is called cnov1"),
+        ({"cnov1": "0"}, "no layer that gives images, sequences or vectors is called cnov1"),
         ({"0": "nowhere"}, "is called nowhere"),
         ({"0": "7"}, r"0 gives \(3, 8, 8\), 7"),
     ],
@@ -69,6 +69,25 @@ def test_a_layer_that_runs_twice_counts_where_it_ran_last() -> None:
 def test_what_cannot_be_compared_is_refused(layers: dict[str, str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         pairs(network(3, 4), network(6, 7), IMAGES, layers)
+
+
+class Words(nn.Module):
+    """A sentence of 8 words of 8 numbers, through layers over words, and through layers along them."""
+
+    def __init__(self, width: int, words: int = 8) -> None:
+        super().__init__()
+        self.over, self.along = nn.Linear(8, width), nn.Conv1d(8, words, 3, padding=1)
+        self.fc = nn.Linear(width * words, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.along(self.over(x.reshape(-1, 8, 8))).flatten(1))
+
+
+def test_sequences_are_held_against_sequences() -> None:
+    found = pairs(Words(3), Words(6), IMAGES, {"over": "over", "along": "along"})
+    assert [pair.shapes for pair in found] == [((8, 3), (8, 6))] * 2
+    with pytest.raises(RecipeError, match=r"along gives \(5, 3\), along gives \(8, 6\)"):
+        pairs(Words(3, 5), Words(6), IMAGES, {"along": "along"})
 
 
 def test_networks_without_hidden_layers_are_refused() -> None:

@@ -33,10 +33,20 @@ def test_a_regressor_can_learn_any_map_of_channels() -> None:
 
 @pytest.mark.parametrize(
     ("student", "teacher", "kind"),
-    [((3, 4, 4), (3, 8, 8), nn.Identity), ((3, 4, 4), (6, 4, 4), nn.Conv2d), ((3,), (6,), nn.Linear), ((3,), (3,), nn.Identity)],
+    [
+        ((3, 4, 4), (3, 8, 8), nn.Identity),
+        ((3, 4, 4), (6, 4, 4), nn.Conv2d),
+        ((3,), (6,), nn.Linear),
+        ((3,), (3,), nn.Identity),
+        ((7, 3), (7, 6), nn.Linear),
+        ((3, 7), (6, 7), nn.Conv1d),
+        ((3, 7), (3, 7), nn.Identity),
+    ],
 )
 def test_a_regressor_where_widths_differ(student: tuple[int, ...], teacher: tuple[int, ...], kind: type[nn.Module]) -> None:
-    assert isinstance(regressor(student, teacher), kind)
+    made = regressor(student, teacher)
+    assert isinstance(made, kind)
+    assert len(student) == 3 or made(torch.zeros(2, *student)).shape == (2, *teacher)
 
 
 def test_larger_images_are_averaged_down() -> None:

@@ -136,8 +136,9 @@ def _row(term: str, weight: Any, student: str, teacher: str, loss: str) -> dict[
 def _formula(term: Inner) -> str:
     if not isinstance(term.apart, Hint) or isinstance(term.apart.regressor, nn.Identity):
         return FORMULAS[term.name].replace("r(S)", "S")
-    kind = "1×1 convolution" if isinstance(term.apart.regressor, nn.Conv2d) else "linear"
-    return f"{FORMULAS[term.name]}, r {kind} {term.pair.shapes[0][0]} → {term.pair.shapes[1][0]}"
+    kind = "linear" if isinstance(term.apart.regressor, nn.Linear) else "1×1 convolution"
+    outputs, inputs = term.apart.regressor.get_parameter("weight").shape[:2]
+    return f"{FORMULAS[term.name]}, r {kind} {inputs} → {outputs}"
 
 
 def _forget(model: nn.Module, seed: int) -> None:

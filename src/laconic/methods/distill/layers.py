@@ -37,7 +37,8 @@ def pairs(student: nn.Module, teacher: nn.Module, inputs: Tensor, layers: Mappin
         inputs: a batch `(n, *shape)`.
         layers: student's names → teacher's, both patterns, whose matches are paired in the order in which they run, by proportion where
             the teacher has more of them: the 3rd of 6 looks at the 6th of 12. Or "auto": of each size of image that both have, the
-            layers that run last; without images, all hidden layers with weights, by proportion.
+            layers that run last; without images, all hidden layers with weights, by proportion. What counts gives vectors
+            `(width,)`, images `(width, rows, columns)`, or sequences, `(places, width)` or `(width, places)`.
 
     Raises:
         RecipeError: a pattern matches no layer, or a pair cannot be compared.
@@ -61,7 +62,7 @@ def shapes(model: nn.Module, inputs: Tensor) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
 
     def note(name: str, outputs: Any) -> None:
-        if isinstance(outputs, Tensor) and outputs.dim() in (2, 4) and len(outputs) == len(inputs):
+        if isinstance(outputs, Tensor) and outputs.dim() in (2, 3, 4) and len(outputs) == len(inputs):
             found.pop(name, None)  # a layer that runs twice stands where it ran last
             found[name] = tuple(outputs.shape[1:])
 
@@ -126,15 +127,18 @@ def _matching(pattern: str, found: Mapping[str, Any]) -> list[str]:
     names = [name for name in found if fnmatchcase(name, pattern)]
     if not names:
         hint = did_you_mean(pattern, list(found))
-        raise RecipeError(f"no layer that gives images or vectors is called {pattern}", where="distill, layers", hint=hint)
+        raise RecipeError(f"no layer that gives images, sequences or vectors is called {pattern}", where="distill, layers", hint=hint)
     return names
 
 
 def _check(pair: Pair) -> None:
     one, other = pair.shapes
+    found = f"{pair.student} gives {one}, {pair.teacher} gives {other}"
     if len(one) != len(other):
-        found = f"{pair.student} gives {one}, {pair.teacher} gives {other}"
-        raise RecipeError(found, where="distill, layers", hint="hold images against images, vectors against vectors")
+        hint = "hold images against images, sequences against sequences, vectors against vectors"
+        raise RecipeError(found, where="distill, layers", hint=hint)
+    if len(one) == 2 and one[0] != other[0] and one[1] != other[1]:
+        raise RecipeError(found, where="distill, layers", hint="sequences may differ in their length or in their width, not in both")
 
 
 def _names(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

@@ -159,4 +159,5 @@ def _check_maps(found: Sequence[Pair]) -> None:
     for pair in found:
         if len(pair.shapes[0]) < 3:
             hint = "name layers that give images, or take hints, similarity or relations"
-            raise RecipeError(f"{pair.student} gives vectors, which have no attention map", where="distill, attention", hint=hint)
+            kind = "vectors" if len(pair.shapes[0]) == 1 else "sequences"
+            raise RecipeError(f"{pair.student} gives {kind}, which have no attention map", where="distill, attention", hint=hint)

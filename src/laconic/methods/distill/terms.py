@@ -15,7 +15,7 @@ class Hint(nn.Module):
     """‖r(S) − T‖² / size of T, r a regressor from the student's width to the teacher's (Romero et al. 2015, "FitNets", eq. 3).
 
     Args:
-        student: shape of S without the batch, `(width, *places)` or `(width,)`.
+        student: shape of S without the batch: `(width,)`, `(width, rows, columns)`, or `(places, width)`, or `(width, places)`.
         teacher: shape of T. Where images differ in size, the larger is averaged down to the smaller.
     """
 
@@ -31,12 +31,18 @@ class Hint(nn.Module):
 def regressor(student: tuple[int, ...], teacher: tuple[int, ...]) -> nn.Module:
     """From the student's width to the teacher's: a 1 × 1 convolution, a linear layer, or nothing where the widths agree.
 
+    Of sequences, the axis in which they differ is their width.
+
     >>> regressor((16, 8, 8), (32, 8, 8))
     Conv2d(16, 32, kernel_size=(1, 1), stride=(1, 1))
+    >>> regressor((10, 16), (10, 32)), regressor((16, 10), (32, 10))
+    (Linear(in_features=16, out_features=32, bias=True), Conv1d(16, 32, kernel_size=(1,), stride=(1,)))
     """
-    if student[0] == teacher[0]:
-        return nn.Identity()
-    return nn.Conv2d(student[0], teacher[0], 1) if len(student) == 3 else nn.Linear(student[0], teacher[0])
+    if len(student) == 3:
+        return nn.Identity() if student[0] == teacher[0] else nn.Conv2d(student[0], teacher[0], 1)
+    if student[-1] != teacher[-1]:
+        return nn.Linear(student[-1], teacher[-1])
+    return nn.Identity() if student == teacher else nn.Conv1d(student[0], teacher[0], 1)
 
 
 def alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
