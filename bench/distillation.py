@@ -223,6 +223,15 @@ def depths(school: School) -> Iterator[Case]:
                 yield case
 
 
+def bounds(school: School) -> Iterator[Case]:
+    """How far a step may go, said as the norm of gradients above which it is shortened, for a deep and thin student."""
+    teacher, widths = school.teacher(widths=(800, 800, 800, 800)), (21,) * 8
+    for clip in (1.0, 2.0, 5.0, 10.0):
+        step = school.taught(teacher, clip=clip)
+        case = f"8 hidden, gradients up to {clip:g}"
+        yield Case("a bound on steps", case, lambda s, step=step: school.accuracy(school.learn(s, step, widths)))  # type: ignore[misc]
+
+
 def recovery(school: School) -> Iterator[Case]:
     """What fine-tuning on a fifth of the images learns from, after LeNet-5 was compressed hard: at equal epochs."""
     train, path = school.data.train, school.work / "lenet5.pt"
@@ -266,6 +275,7 @@ CLAIMS: dict[str, Callable[[School], Iterator[Case]]] = {
     "few": few_labels,
     "recovery": recovery,
     "depth": depths,
+    "bounds": bounds,
 }
 
 

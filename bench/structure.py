@@ -41,7 +41,7 @@ class Case:
 
 HALF = PruneChannels(macs=0.5, criterion="l2", scope="layer", multiple=16)
 SPATIAL = Factorize(macs=0.25, kind="spatial", multiple=16, samples=0)
-DEPTH = PruneBlocks(blocks=10, samples=2)
+DEPTH = PruneBlocks(macs=0.5, samples=2)
 INT8 = Int8(samples=2)
 CASES = {
     "resnet18, half the MACs": Case("resnet18", (HALF,)),

@@ -99,8 +99,8 @@ def relu_spiral() -> None:
 
 
 def zoo_trained() -> None:
-    """The zoo after equally many epochs on the same images: accuracy against multiply-adds, and against latency."""
-    rows = _rows("zoo_trained.csv")
+    """Networks after equally many epochs on the same images: accuracy against multiply-adds, and against latency."""
+    rows = [row for row in _rows("zoo_trained.csv") if row["median ms"]]
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
     for family, style in zip(FAMILIES, "os^vD*", strict=True):
         found = [row for row in rows if row["network"].startswith(family.lower())]

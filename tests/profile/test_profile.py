@@ -198,6 +198,14 @@ def test_a_layer_within_a_layer_is_its_parents(monkeypatch):
     assert spent.between.value == 2000
 
 
+def test_layers_of_a_transformer_are_clocked_one_by_one():
+    model = nn.Sequential(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), nn.Linear(16, 4))
+    before = torch.backends.mha.get_fastpath_enabled()
+    found = profile(model, (5, 16), repeats=2, roof=False)
+    assert {layer.name for layer in found.layers if layer.calls and layer.latency is None} == set()
+    assert torch.backends.mha.get_fastpath_enabled() == before
+
+
 def test_counting_and_profiling_agree():
     model = lenet5()
     counted, timed = count(model, (1, 28, 28)), profile(model, (1, 28, 28), repeats=2)

@@ -125,6 +125,17 @@ def test_a_run_whose_teacher_has_learnt_more_since_is_another_run(model: nn.Modu
     run(model, data, recipe, folder=tmp_path, resume=True)
 
 
+def test_a_run_whose_teacher_s_file_has_changed_is_another_run(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    file = tmp_path / "nets.py"
+    file.write_text("from torch import nn\n\n\ndef teacher():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))\n")
+    recipe = Recipe((Distill(epochs=1, batch=32, teacher=f"{file}:teacher"),))
+    with pytest.raises(Stopped):
+        run(model, data, recipe, folder=tmp_path / "run", progress=stop_at(3))
+    file.write_text(file.read_text() + "# changed\n")
+    with pytest.raises(UsageError, match="differs in a model given to a step"):
+        run(model, data, recipe, folder=tmp_path / "run", resume=True)
+
+
 def test_a_run_that_is_through_makes_way(tmp_path: Path, stage: Any) -> None:
     with open_run(tmp_path, IDENTITY, resume=False) as folder:
         folder.finish_stage(0, b"first", stage)

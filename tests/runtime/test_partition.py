@@ -83,25 +83,78 @@ def test_it_computes_what_the_whole_graph_does(bias: bool, batch: int, taken: li
     assert set(taken) == {"point.weight", "other.weight", "fc.weight", "head.weight"}, "not the strided one, nor the stem"
 
 
+def rounded(model: Branches, bits: int) -> tuple[Artifact, np.ndarray]:
+    """A pruned model through int8, and some samples."""
+    some = np.random.default_rng(0).standard_normal((24, *SAMPLE)).astype(np.float32)
+    data = from_arrays(*((some[k : k + 8], np.zeros(8, np.int64)) for k in (0, 8, 16)))
+    network, step, context = Network(pruned(model).eval()), Int8(bits=bits, samples=8), Context(data, model)
+    small = step.apply(network, step.plan(network, context), context)
+    return Artifact(small.tensors(), export(small.module, SAMPLE)), some
+
+
 @pytest.mark.parametrize("bits", [7, 8])
 @pytest.mark.parametrize("batch", [1, 9])
 def test_layers_of_integers_are_multiplied_as_integers(bits: int, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pruned weights that went through int8, where the processor is good at signed integers and where it is not."""
+    """Integers beyond ±64 come as uint8 around 128 on this processor, others as int8."""
     monkeypatch.setattr("laconic.runtime.integers.multiplies_exactly", lambda: False)
     kept: list[sparse_layer.Layer] = []
     monkeypatch.setattr(partition, "is_faster", lambda layer, _: kept.append(layer) or True)
-    model = pruned(Branches())
-    some = np.random.default_rng(0).standard_normal((24, *SAMPLE)).astype(np.float32)
-    data = from_arrays(*((some[k : k + 8], np.zeros(8, np.int64)) for k in (0, 8, 16)))
-    network, step, context = Network(model.eval()), Int8(bits=bits, samples=8), Context(data, model)
-    small = step.apply(network, step.plan(network, context), context)
-    artifact = Artifact(small.tensors(), export(small.module, SAMPLE))
+    artifact, some = rounded(Branches(), bits)
     whole = Session(artifact)(some[:batch])
     found = Session(artifact, choice=Choice("laconic"))(some[:batch])
     assert {layer.rows.values.dtype for layer in kept} == {np.dtype(np.int8)}
     assert len(kept) == 5, "point, other, fc, and head twice"
     assert max(np.abs(layer.rows.values).max() for layer in kept) == (127 if bits == 8 else 63)
     np.testing.assert_allclose(found, whole, atol=0.02 * np.abs(whole).max(), err_msg="but for a step here and there")
+
+
+def test_pieces_and_rivals_multiply_integers_as_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine does so only where it sees constant integers, and rounding on both sides of a layer."""
+    opened: list[tuple[list[str], list[str]]] = []
+    engine = Whole.engine
+
+    def noted(self: Whole, nodes: list[onnx.NodeProto], read: list[str], made: list[str]) -> object:
+        opened.append(([node.op_type for node in nodes], read))
+        assert not self.fixed.intersection(read), "weights are no inputs"
+        return engine(self, nodes, read, made)
+
+    monkeypatch.setattr(Whole, "engine", noted)
+    monkeypatch.setattr(partition, "is_faster", lambda layer, whole: sparse_layer.is_faster(layer, whole) or True)
+    artifact, some = rounded(Branches(), 7)
+    Session(artifact, choice=Choice("laconic"))(some[:2])
+    around = ["QuantizeLinear", "DequantizeLinear"]
+    assert [*around, "Conv", "Relu", *around] in [kinds for kinds, _ in opened]
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias", "taken"),
+    [
+        ("DequantizeLinear(q, s, z)", "b", False),
+        ("DequantizeLinear<axis=0>(q, s, z)", "b", True),
+        ("DequantizeLinear<axis=0>(q, s, z)", "row", True),
+    ],
+    ids=["steps along the other axis", "a step a row", "a bias that is a row"],
+)
+def test_graphs_that_others_made_are_read_as_they_mean_it(weight: str, bias: str, taken: bool) -> None:
+    rng = np.random.default_rng(0)
+    integers = (rng.integers(-127, 128, (128, 128)) * (rng.random((128, 128)) < 0.1)).astype(np.int8)
+    values = {
+        "q": integers,
+        "s": rng.uniform(0.01, 0.02, 128).astype(np.float32),
+        "z": np.zeros(128, np.int8),
+        "b": rng.standard_normal(128).astype(np.float32),
+        "row": rng.standard_normal((1, 128)).astype(np.float32),
+    }
+    body = f"{{ w = {weight} y = Gemm<transB=1>(x, w, {bias}) }}"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> g (float[n, 128] x) => (float[n, 128] y) {body}')
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in values.items())
+    x = rng.standard_normal((3, 128)).astype(np.float32)
+    whole = open_graph(model.SerializeToString(), 1, Choice("onnxruntime"))
+    if not taken:
+        with pytest.raises(GraphError, match="no layer has many zeros"):
+            open_graph(model.SerializeToString(), 1, Choice("laconic"))
+        return
+    np.testing.assert_allclose(open_graph(model.SerializeToString(), 1, Choice("laconic"))(x), whole(x), atol=1e-4)
 
 
 def test_floats_on_a_grid_are_multiplied_as_integers(taken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

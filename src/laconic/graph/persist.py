@@ -31,7 +31,10 @@ def revive(content: bytes, original: nn.Module) -> Network:
 def digest(model: nn.Module) -> str:
     """SHA-256 of a model's structure, as it prints, and of every tensor of its state."""
     found = hashlib.sha256(repr(model).encode())
-    for name, tensor in model.state_dict().items():
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(to_numpy(tensor).tobytes())
+    for name, value in model.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            found.update(to_numpy(value).tobytes())
+        else:  # what a module keeps beside its tensors
+            found.update(f"{name} {value!r}".encode())
     return found.hexdigest()

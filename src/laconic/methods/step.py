@@ -136,7 +136,7 @@ class Context:
 
     def bounded(self, training: Training, usual: Targets = "labels") -> Training:
         """The training, with a bound of its own or, where more than labels is learnt from, with gradients of norm `STEEPEST` and steps of
-        length `FARTHEST` at most.
+        length `FARTHEST` at most (of SGD, before momentum and weight decay).
 
         Args:
             training: the hyper-parameters.

@@ -1,5 +1,6 @@
 """Carry a recipe out: step by step, then export, pack, load again, and measure what was loaded."""
 
+import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -108,17 +109,19 @@ def weights_only_bytes(network: Network) -> int:
 
 
 def _given(recipe: Recipe) -> dict[str, str]:
-    """The models that steps were given in Python, as a digest: the recipe's text says no more of them than their class."""
-    found = [digest(model) for step in recipe.steps for model in _models(vars(step).values())]
+    """The models that steps were given, in Python or in files, as digests: the recipe's text says no more of them than their names."""
+    found = [one for step in recipe.steps for one in _digests(vars(step).values())]
     return {"a model given to a step": ", ".join(found)} if found else {}
 
 
-def _models(values: Iterable[Any]) -> Iterator[nn.Module]:
+def _digests(values: Iterable[Any]) -> Iterator[str]:
     for value in values:
         if isinstance(value, nn.Module):
-            yield value
+            yield digest(value)
         elif isinstance(value, tuple | list):
-            yield from _models(value)
+            yield from _digests(value)
+        elif isinstance(value, str) and (file := next(filter(Path.is_file, map(Path, (value, value.rpartition(":")[0]))), None)):
+            yield hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _carry_out(recipe: Recipe, original: Network, context: Context, kept: RunFolder) -> tuple[Network, list[Stage]]:

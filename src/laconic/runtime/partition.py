@@ -54,6 +54,8 @@ def _pieces(whole: Whole, layers: Mapping[str, Layer]) -> Iterator[Piece]:
     """
     runs: list[list[onnx.NodeProto]] = [[]]
     for node in _needed(whole, layers):
+        if whole.fixed.issuperset(node.output) and whole.wanted not in node.output:
+            continue
         if node.output[0] in layers:
             runs += [[node], []]
         else:
@@ -64,7 +66,8 @@ def _pieces(whole: Whole, layers: Mapping[str, Layer]) -> Iterator[Piece]:
             yield _by_rows(layers[run[0].output[0]])
             continue
         made = dict.fromkeys(name for node in run for name in node.output)
-        read = dict.fromkeys(name for node in run for name in node.input if name and name not in made and name not in whole.constants)
+        known = {"", *made, *whole.constants, *whole.fixed}
+        read = dict.fromkeys(name for node in run for name in node.input if name not in known)
         later = {name for other in runs[number + 1 :] for node in other for name in _read(node, layers)} | {whole.wanted}
         yield _by_engine(whole, run, list(read), [name for name in made if name in later])
 

@@ -51,24 +51,30 @@ def sparse_layer(node: onnx.NodeProto, whole: Whole) -> Layer | None:
     rows = _rows(node.input[1], whole)
     if rows is None:
         return None
-    named = len(node.input) > 2 and node.input[2]
-    bias = _floats(node.input[2], whole) if named else np.zeros(1, np.float32)
-    return None if bias is None else Layer(node, rows, np.broadcast_to(bias, len(rows.steps)).copy())
+    outputs = len(rows.steps)
+    bias = _floats(node.input[2], whole) if len(node.input) > 2 and node.input[2] else np.zeros(1, np.float32)
+    if bias is None or bias.size not in (1, outputs) or bias.shape[-1:] not in ((), (bias.size,)):
+        return None
+    return Layer(node, rows, np.broadcast_to(bias.reshape(-1), outputs).copy())
 
 
 def is_faster(layer: Layer, whole: Whole) -> bool:
-    """Whether one sample goes through faster than in ONNX Runtime, in turns; rounding that an input comes through is on both sides."""
-    rounding = whole.rounding(layer.node.input[0])
-    given = rounding[0].input[0] if rounding else layer.node.input[0]
+    """Whether one sample goes through faster than in ONNX Runtime, in turns.
+
+    Rounding in front of the layer and behind it is on both sides: only with it does the engine multiply integers.
+    """
+    entering, leaving = layer.node.input[0], layer.node.output[0]
+    before, behind = whole.rounding(entering), whole.rounding_behind(leaving)
+    given, made = before[0].input[0] if before else entering, behind[-1].output[0] if behind else leaving
     value = whole.values.get(given)
     sides = [side.dim_value for side in value.type.tensor_type.shape.dim[1:]] if value is not None else []
     if not sides or not all(sides):
         return False
     sample = np.random.default_rng(0).standard_normal((1, *sides)).astype(np.float32)
-    weights = [whole.made_by[name] for name in layer.node.input[1:] if name in whole.made_by]
-    dense = whole.engine([*weights, *rounding, layer.node], [given], [layer.node.output[0]])
-    rounded = whole.engine(rounding, [given], [layer.node.input[0]]) if rounding else list
-    runs: tuple[Callable[[], object], ...] = (lambda: layer(rounded([sample])[0]), lambda: dense([sample]))
+    dense = whole.engine([*before, layer.node, *behind], [given], [made])
+    first = whole.engine(before, [given], [entering]) if before else list
+    last = whole.engine(behind, [leaving], [made]) if behind else list
+    runs: tuple[Callable[[], object], ...] = (lambda: last([layer(first([sample])[0])]), lambda: dense([sample]))
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(TURNS + 1):
         for spent, run in zip(times, runs, strict=True):

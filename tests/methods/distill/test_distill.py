@@ -22,6 +22,7 @@ from laconic.methods.distill.school import School
 from laconic.methods.finetune import Finetune
 from laconic.methods.share import Share
 from laconic.methods.step import Context
+from laconic.methods.transfer import Transfer
 from laconic.train import Task, classification
 from laconic.train.soft_targets import soft_targets
 from laconic.train.task import BatchLoss
@@ -319,6 +320,7 @@ def test_attention_is_forgotten_too_and_what_cannot_be_is_refused(data: Data) ->
     model = Attentive(token=False)
     trained = Distill(epochs=0, teacher="self", scratch=True)(model, data).module
     assert not torch.equal(trained.attention.in_proj_weight, model.attention.in_proj_weight)
+    assert not trained.attention.out_proj.bias.any(), "as torch starts it"
     with pytest.raises(RecipeError, match="token cannot be drawn afresh"):
         Distill(epochs=1, teacher="self", scratch=True)(Attentive(token=True), data)
 
@@ -483,6 +485,20 @@ def test_sequences_give_hints_and_have_no_attention_maps(data: Data) -> None:
     assert not torch.equal(step(student, data).module.over.weight, student.over.weight)
     with pytest.raises(RecipeError, match="over gives sequences, which have no attention map"):
         replace(step, attention=1.0).check(Network(student), Context(data, student))
+    fewer = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (4, 16)), nn.Linear(16, 5), nn.Flatten(), nn.Linear(20, 4))
+    other = replace(step, layers={"2": "over"})
+    with pytest.raises(RecipeError, match=r"2 gives \(4, 5\), over gives \(8, 6\)"):
+        other.check(Network(fewer), Context(data, fewer))
+    replace(other, hints=0.0).check(Network(fewer), Context(data, fewer))
+
+
+def test_a_layer_of_ours_that_cannot_forget_is_refused_too(data: Data) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 4)
+    )
+    changed = Transfer(kind="c4")(model, data)
+    with pytest.raises(RecipeError, match="cannot be drawn afresh"):
+        Distill(epochs=1, teacher="self", scratch=True)(changed, data)
 
 
 def test_numbers_are_only_put_together_by_their_mean(model: nn.Module, data: Data) -> None:

@@ -86,8 +86,18 @@ class Words(nn.Module):
 def test_sequences_are_held_against_sequences() -> None:
     found = pairs(Words(3), Words(6), IMAGES, {"over": "over", "along": "along"})
     assert [pair.shapes for pair in found] == [((8, 3), (8, 6))] * 2
-    with pytest.raises(RecipeError, match=r"along gives \(5, 3\), along gives \(8, 6\)"):
-        pairs(Words(3, 5), Words(6), IMAGES, {"along": "along"})
+
+
+def test_sequences_and_vectors_are_paired_among_their_like() -> None:
+    one = nn.Sequential(
+        nn.Flatten(), nn.Unflatten(1, (8, 8)), nn.Linear(8, 5), nn.Flatten(), nn.Linear(40, 9), nn.Linear(9, 9), nn.Linear(9, 4)
+    )
+    two = nn.Sequential(
+        nn.Flatten(), nn.Unflatten(1, (8, 8)), nn.Linear(8, 6), nn.Linear(6, 6), nn.Flatten(), nn.Linear(48, 7), nn.Linear(7, 4)
+    )
+    found = [pair.names for pair in pairs(one, two, IMAGES, "auto")]
+    assert found == [("4", "5"), ("5", "5"), ("2", "3")]
+    assert found == [pair.names for pair in pairs(one, two, IMAGES, {"[245]": "[235]"})]
 
 
 def test_networks_without_hidden_layers_are_refused() -> None:

@@ -63,9 +63,8 @@ class Distill(Options):
 
     def check(self, network: Network, context: Context) -> None:
         School(self, network, context).check()
-        if self.scratch and (kept := _unforgettable(network.module)):
-            found = f"{kept[0]} cannot be drawn afresh: its module has no reset_parameters()"
-            raise RecipeError(found, where="distill, scratch", hint="give its module one, or leave scratch out")
+        if self.scratch:
+            _check_forgets(network.module)
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
         school = School(self, network, context)
@@ -85,6 +84,7 @@ class Distill(Options):
     def _train(self, network: Network, school: School, teachers: Sequence[Teacher], parts: Parts, context: Context) -> Network:
         held = hold(network.module, network.forms)
         if self.scratch:
+            _check_forgets(held.module)  # the steps before may have built layers of their own
             _forget(held.module, context.seed)
         terms = school.terms
         student, teacher = Taps([term.pair.student for term in terms]), Taps([term.pair.teacher for term in terms])
@@ -145,15 +145,17 @@ def _forget(model: nn.Module, seed: int) -> None:
     """Draw the weights afresh."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "scratch"))
-        for part in model.modules():
+        for part in reversed(list(model.modules())):  # as they were built: the parts of a module before itself
             if (reset := _reset(part)) is not None:
                 reset()
 
 
-def _unforgettable(model: nn.Module) -> list[str]:
-    """Names of parameters that no module would draw afresh."""
-    parts = [(name, part) for name, part in model.named_modules() if _reset(part) is None]
-    return [f"{name}.{own}".lstrip(".") for name, part in parts for own, _ in part.named_parameters(recurse=False)]
+def _check_forgets(model: nn.Module) -> None:
+    for name, part in model.named_modules():
+        for own, _ in part.named_parameters(recurse=False):
+            if _reset(part) is None:
+                found = f"{name}.{own}".lstrip(".") + " cannot be drawn afresh: its module has no reset_parameters()"
+                raise RecipeError(found, where="distill, scratch", hint="give its module one, or leave scratch out")
 
 
 def _reset(part: nn.Module) -> Callable[[], None] | None:

@@ -38,17 +38,20 @@ def pairs(student: nn.Module, teacher: nn.Module, inputs: Tensor, layers: Mappin
         layers: student's names → teacher's, both patterns, whose matches are paired in the order in which they run, by proportion where
             the teacher has more of them: the 3rd of 6 looks at the 6th of 12. Or "auto": of each size of image that both have, the
             layers that run last; without images, all hidden layers with weights, by proportion. What counts gives vectors
-            `(width,)`, images `(width, rows, columns)`, or sequences, `(places, width)` or `(width, places)`.
+            `(width,)`, images `(width, rows, columns)`, or sequences, `(places, width)` or `(width, places)`, each among its like.
 
     Raises:
         RecipeError: a pattern matches no layer, or a pair cannot be compared.
     """
     ours, theirs = shapes(student, inputs), shapes(teacher, inputs)
     if layers == AUTO:
-        names = _by_size(ours, theirs) or _in_proportion(_hidden(student, ours), _hidden(teacher, theirs))
+        names = _by_size(ours, theirs) or _among_their_like(_hidden(student, ours), _hidden(teacher, theirs))
     else:
         assert not isinstance(layers, str)
-        names = [pair for said in layers.items() for pair in _in_proportion(_matching(said[0], ours), _matching(said[1], theirs))]
+        names = []
+        for one, other in layers.items():
+            matching = _matching(one, ours), _matching(other, theirs)
+            names += _among_their_like(*matching) or _in_proportion(*map(list, matching))
     found = [Pair(one, other, (ours[one], theirs[other])) for one, other in names]
     if not found:
         raise RecipeError("no layer of the student goes with one of the teacher", where="distill, layers", hint=_names(ours, theirs))
@@ -109,9 +112,15 @@ def _by_size(ours: Mapping[str, tuple[int, ...]], theirs: Mapping[str, tuple[int
     return [(name, last[1][size]) for size, name in last[0].items() if size in last[1]]
 
 
-def _hidden(model: nn.Module, found: Mapping[str, tuple[int, ...]]) -> list[str]:
-    weighted = [name for name in found if isinstance(getattr(model.get_submodule(name), "weight", None), Tensor)]
-    return weighted[:-1]
+def _hidden(model: nn.Module, found: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    weighted = {name: shape for name, shape in found.items() if isinstance(getattr(model.get_submodule(name), "weight", None), Tensor)}
+    return dict(list(weighted.items())[:-1])
+
+
+def _among_their_like(ours: Mapping[str, tuple[int, ...]], theirs: Mapping[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+    """Vectors with vectors, sequences with sequences, images with images, by proportion."""
+    kinds = [[[name for name, shape in found.items() if len(shape) == axes] for axes in (1, 2, 3)] for found in (ours, theirs)]
+    return [pair for one, other in zip(*kinds, strict=True) for pair in _in_proportion(one, other)]
 
 
 def _in_proportion(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str, str]]:
@@ -123,22 +132,19 @@ def _in_proportion(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str
     return [(name, theirs[max(round(place * len(theirs) / len(ours)), 1) - 1]) for place, name in enumerate(ours, 1)] if theirs else []
 
 
-def _matching(pattern: str, found: Mapping[str, Any]) -> list[str]:
-    names = [name for name in found if fnmatchcase(name, pattern)]
-    if not names:
+def _matching(pattern: str, found: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    matching = {name: shape for name, shape in found.items() if fnmatchcase(name, pattern)}
+    if not matching:
         hint = did_you_mean(pattern, list(found))
         raise RecipeError(f"no layer that gives images, sequences or vectors is called {pattern}", where="distill, layers", hint=hint)
-    return names
+    return matching
 
 
 def _check(pair: Pair) -> None:
     one, other = pair.shapes
-    found = f"{pair.student} gives {one}, {pair.teacher} gives {other}"
     if len(one) != len(other):
         hint = "hold images against images, sequences against sequences, vectors against vectors"
-        raise RecipeError(found, where="distill, layers", hint=hint)
-    if len(one) == 2 and one[0] != other[0] and one[1] != other[1]:
-        raise RecipeError(found, where="distill, layers", hint="sequences may differ in their length or in their width, not in both")
+        raise RecipeError(f"{pair.student} gives {one}, {pair.teacher} gives {other}", where="distill, layers", hint=hint)
 
 
 def _names(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

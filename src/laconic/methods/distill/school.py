@@ -141,6 +141,8 @@ class School:
         found = pairs(self._network.module, self.last[0], self._few, self._options.layers)
         if "attention" in weights:
             _check_maps(found)
+        if "hints" in weights:
+            _check_widths(found)
         device, dtype = home(self._network.module)
         dtype = torch.promote_types(dtype, torch.float32)
         return [
@@ -153,6 +155,14 @@ class School:
 def _check_learns(model: nn.Module, where: str, who: str, hint: str) -> None:
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise RecipeError(f"{who} needs parameters that train, and has none", where=where, hint=hint)
+
+
+def _check_widths(found: Sequence[Pair]) -> None:
+    for pair in found:
+        one, other = pair.shapes
+        if len(one) == 2 and one[0] != other[0] and one[1] != other[1]:
+            hint = "sequences may differ in their length or in their width, not in both; or take similarity or relations"
+            raise RecipeError(f"{pair.student} gives {one}, {pair.teacher} gives {other}", where="distill, hints", hint=hint)
 
 
 def _check_maps(found: Sequence[Pair]) -> None:
