@@ -104,6 +104,8 @@ def zoo_trained() -> None:
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
     for family, style in zip(FAMILIES, "os^vD*", strict=True):
         found = [row for row in rows if row["network"].startswith(family.lower())]
+        if not found:
+            continue
         for axes, column in zip(panels, ("MACs", "median ms"), strict=True):
             axes.plot(*([float(row[of].split()[0]) for row in found] for of in (column, "top-1 %")), style, label=family, markersize=6)
     for axes, label in zip(panels, ("million multiply-adds", "ms a sample, batch 1, one thread"), strict=True):
