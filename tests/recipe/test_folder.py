@@ -17,7 +17,7 @@ from laconic.base import files
 from laconic.base.errors import ResourceError, UsageError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.graph.persist import preserve, revive
+from laconic.graph.persist import digest, preserve, revive
 from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
@@ -123,6 +123,24 @@ def test_a_run_whose_teacher_has_learnt_more_since_is_another_run(model: nn.Modu
         run(model, data, recipe, folder=tmp_path, resume=True)
     teacher.load_state_dict(same)
     run(model, data, recipe, folder=tmp_path, resume=True)
+
+
+class Counting(nn.Linear):
+    """Keeps something beside its tensors."""
+
+    def get_extra_state(self) -> int:
+        return self.out_features
+
+    def set_extra_state(self, state: int) -> None:
+        pass
+
+
+def test_a_digest_is_of_all_state() -> None:
+    one, other = Counting(3, 2), Counting(3, 2)
+    other.load_state_dict(one.state_dict())
+    assert digest(one) == digest(other)
+    other.get_extra_state = lambda: 7  # type: ignore[method-assign]
+    assert digest(one) != digest(other)
 
 
 def test_a_run_whose_teacher_s_file_has_changed_is_another_run(model: nn.Module, data: Data, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def revive(content: bytes, original: nn.Module) -> Network:
 
 
 def digest(model: nn.Module) -> str:
-    """SHA-256 of a model's structure, as it prints, and of every tensor of its state."""
+    """SHA-256 of a model's structure, as it prints, and of all of its state."""
     found = hashlib.sha256(repr(model).encode())
     for name, value in model.state_dict().items():
         if isinstance(value, torch.Tensor):

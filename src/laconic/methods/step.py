@@ -214,6 +214,10 @@ class Step(ABC):
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
         """Do what was planned; returns a new network, `network` stays as it is."""
 
+    def given(self) -> tuple[object, ...]:
+        """Models, and references to them and to files, that the step's text no more than names: what they hold makes a run this run."""
+        return ()
+
     def touches(self, names: list[str]) -> list[str]:
         """Which of these weights the step works on: all, unless it has patterns."""
         return names

@@ -2,10 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -110,18 +108,16 @@ def weights_only_bytes(network: Network) -> int:
 
 def _given(recipe: Recipe) -> dict[str, str]:
     """The models that steps were given, in Python or in files, as digests: the recipe's text says no more of them than their names."""
-    found = [one for step in recipe.steps for one in _digests(vars(step).values())]
+    found = [one for step in recipe.steps for given in step.given() if (one := _digest(given))]
     return {"a model given to a step": ", ".join(found)} if found else {}
 
 
-def _digests(values: Iterable[Any]) -> Iterator[str]:
-    for value in values:
-        if isinstance(value, nn.Module):
-            yield digest(value)
-        elif isinstance(value, tuple | list):
-            yield from _digests(value)
-        elif isinstance(value, str) and (file := next(filter(Path.is_file, map(Path, (value, value.rpartition(":")[0]))), None)):
-            yield hashlib.sha256(file.read_bytes()).hexdigest()
+def _digest(given: object) -> str:
+    """Of a model, or of the file that a reference names; "" of what holds nothing that could be read."""
+    if isinstance(given, nn.Module):
+        return digest(given)
+    paths = (given, given.rpartition(":")[0]) if isinstance(given, str) else ()  # FILE, or FILE:NAME
+    return next((hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths if Path(path).is_file()), "")
 
 
 def _carry_out(recipe: Recipe, original: Network, context: Context, kept: RunFolder) -> tuple[Network, list[Stage]]:

@@ -114,6 +114,9 @@ class Options(Training, Step):
         """All of them, where one was said as well."""
         return self.teacher if isinstance(self.teacher, tuple) else (self.teacher,)
 
+    def given(self) -> tuple[object, ...]:
+        return (*self.teachers, *self.files, *(self.assistants if isinstance(self.assistants, tuple) else ()))
+
     @property
     def files(self) -> tuple[str, ...]:
         """The checkpoint of each, "" where there is none."""
