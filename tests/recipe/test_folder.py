@@ -69,6 +69,7 @@ def test_a_run_stopped_anywhere_goes_on_to_the_same_bytes(
         assert objects(folder) == objects(tmp_path / "whole")
 
 
+TEACHER = "from torch import nn\n\n\ndef teacher():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))\n"
 IDENTITY = {"recipe": "r", "model": "m"}
 
 
@@ -143,9 +144,21 @@ def test_a_digest_is_of_all_state() -> None:
     assert digest(one) != digest(other)
 
 
+def test_a_run_whose_teacher_s_weights_have_changed_is_another_run(model: nn.Module, data: Data, tmp_path: Path) -> None:
+    weights = tmp_path / "t.pt"
+    (tmp_path / "nets.py").write_text(TEACHER)
+    torch.save(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).state_dict(), weights)
+    recipe = Recipe((Distill(epochs=1, batch=32, teacher=f"{tmp_path}/nets.py:teacher", teacher_weights=str(weights)),))
+    with pytest.raises(Stopped):
+        run(model, data, recipe, folder=tmp_path / "run", progress=stop_at(3))
+    torch.save(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).state_dict(), weights)
+    with pytest.raises(UsageError, match="differs in a model given to a step"):
+        run(model, data, recipe, folder=tmp_path / "run", resume=True)
+
+
 def test_a_run_whose_teacher_s_file_has_changed_is_another_run(model: nn.Module, data: Data, tmp_path: Path) -> None:
     file = tmp_path / "nets.py"
-    file.write_text("from torch import nn\n\n\ndef teacher():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))\n")
+    file.write_text(TEACHER)
     recipe = Recipe((Distill(epochs=1, batch=32, teacher=f"{file}:teacher"),))
     with pytest.raises(Stopped):
         run(model, data, recipe, folder=tmp_path / "run", progress=stop_at(3))

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from laconic import compress
 from laconic.base.errors import ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
@@ -496,9 +497,8 @@ def test_a_layer_of_ours_that_cannot_forget_is_refused_too(data: Data) -> None:
     model = nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 4)
     )
-    changed = Transfer(kind="c4")(model, data)
     with pytest.raises(RecipeError, match="cannot be drawn afresh"):
-        Distill(epochs=1, teacher="self", scratch=True)(changed, data)
+        compress(model, data, [Transfer(kind="c4"), Distill(epochs=1, teacher="self", scratch=True)])
 
 
 def test_numbers_are_only_put_together_by_their_mean(model: nn.Module, data: Data) -> None:
