@@ -58,6 +58,22 @@ def test_what_adds_nothing_goes_first_and_changes_nothing(apply: Apply, data: Da
         assert torch.equal(short(inputs), model(inputs))
 
 
+def test_a_table_says_how_many_go_where(apply: Apply, deep: nn.Module) -> None:
+    """The branch that adds nothing stays, for it was not named."""
+    short = apply(PruneBlocks(blocks={"branches.0": 1, "branches.2": 1}), Network(deep)).module
+    assert [name for name in short.state_dict() if "branches" in name] == ["branches.1.weight", "branches.1.bias"]
+
+
+@pytest.mark.parametrize(("blocks", "error", "said"), [
+    ({"branches.0": 2}, BudgetError, r"2 residual branches of branches\.0 are to go, and there are 1"),
+    (4, BudgetError, "4 residual branches are to go, and there are 3"),
+    ({"layers*": 1}, RecipeError, "layers"),
+])  # fmt: skip
+def test_more_than_there_are_is_refused(apply: Apply, deep: nn.Module, blocks: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        apply(PruneBlocks(blocks=blocks), Network(deep))
+
+
 def test_a_share_of_macs_is_met(apply: Apply) -> None:
     model = Deep()
     short = apply(PruneBlocks(macs=0.7), Network(model)).module
@@ -106,7 +122,10 @@ def test_a_shorter_network_goes_on_through_a_recipe_and_into_a_file(data: Data, 
     np.testing.assert_allclose(load(tmp_path / "f.lac")(inputs), there, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("fields", [{}, {"blocks": 1, "macs": 0.5}, {"blocks": 0}, {"latency": 0.0}, {"blocks": 1, "samples": 0}])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"blocks": 1, "macs": 0.5}, {"blocks": 0}, {"blocks": {}}, {"blocks": {"a": 0}}, {"latency": 0.0}, {"blocks": 1, "samples": 0}],
+)
 def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(RecipeError):
         PruneBlocks(**fields)

@@ -84,6 +84,7 @@ CHANNEL_PRUNINGS = st.one_of(
 )
 BLOCK_PRUNINGS = st.one_of(
     st.builds(PruneBlocks, blocks=st.integers(1, 99), samples=st.integers(1, 10**6)),
+    st.builds(PruneBlocks, blocks=st.dictionaries(st.sampled_from(["layer1*", "*.conv2"]), st.integers(1, 99), min_size=1)),
     st.builds(PruneBlocks, latency=st.floats(0, 1, exclude_min=True)),
 )
 FACTORINGS = st.one_of(

@@ -20,6 +20,7 @@ from laconic.graph.branches import Branches
 from laconic.graph.network import Network
 from laconic.graph.replay import shortened
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
+from laconic.nn import matching
 from laconic.nn.checks import at_home
 from laconic.profile import count
 from laconic.train import Training
@@ -34,7 +35,7 @@ class PruneBlocks(Step):
     """Remove residual branches until the target is met. Say one of `blocks`, `macs`, `params`, `latency`.
 
     Args:
-        blocks: how many branches to remove.
+        blocks: how many branches to remove; or a table of patterns of their last layers, with how many of each.
         macs: share of the layers' multiply-adds to keep, 0 … 1.
         params: share of the parameters to keep.
         latency: share of the time of a forward pass to keep, at batch 1 on one thread of this machine.
@@ -42,9 +43,11 @@ class PruneBlocks(Step):
 
     >>> print(PruneBlocks(blocks=2))
     prune-blocks: {blocks: 2}
+    >>> print(PruneBlocks(blocks={"layer1*": 1, "layer3*": 2}))
+    prune-blocks: {blocks: {layer1*: 1, layer3*: 2}}
     """
 
-    blocks: int | None = None
+    blocks: int | dict[str, int] | None = None
     macs: float | None = None
     params: float | None = None
     latency: float | None = None
@@ -56,9 +59,13 @@ class PruneBlocks(Step):
         value = getattr(self, said)
         check_fields(
             self,
-            (said, value >= 1 if said == "blocks" else 0 < value <= 1, "a whole number from 1, or a share between 0 and 1"),
+            (said, self._counts() if said == "blocks" else 0 < value <= 1, "a whole number from 1, or a share between 0 and 1"),
             ("samples", self.samples >= 1, "a whole number from 1"),
         )
+
+    def _counts(self) -> bool:
+        wanted = self.blocks.values() if isinstance(self.blocks, Mapping) else [self.blocks]
+        return bool(wanted) and all(count is not None and count >= 1 for count in wanted)
 
     def takes(self) -> Mapping[str, str]:
         return {kind: kind for kind in ("dense", "masked", "grid", "codebook")}
@@ -70,17 +77,19 @@ class PruneBlocks(Step):
         """Which branches go, in their order, and the loss without each.
 
         Raises:
-            BudgetError: without all of them the target is not met. ExportError: the model cannot be traced.
+            BudgetError: without all of them the target is not met, or more are to go than there are. ExportError: the model cannot be
+                traced. RecipeError: a pattern names no branch.
         """
         stage = context.data.preprocessing
         branches = Branches(network.module, stage.shape, stage.dtype)
         samples = list(_samples(context, self.samples))
+        quotas = self._quotas([branch.name for branch in branches.found])
         time = self._time(branches, network, context)
         gone: list[str] = []
         rows: list[dict[str, Any]] = []
         loss = _loss(branches.without([]), samples, context)
         while not self._met(network, gone, context):
-            left = [branch.name for branch in branches.found if branch.name not in gone]
+            left = [name for group, most in quotas if len({*group} & {*gone}) < most for name in group if name not in gone]
             if not left:
                 raise self._unreachable(len(gone))
             losses = {name: _loss(branches.without([*gone, name]), samples, context) for name in left}
@@ -94,6 +103,21 @@ class PruneBlocks(Step):
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
         return _without(network, [row["branch"] for row in plan.rows], context)
 
+    def _quotas(self, names: list[str]) -> list[tuple[list[str], int]]:
+        """Groups of branches, and how many of each may go."""
+        if not isinstance(self.blocks, Mapping):
+            return [(names, self._enough("", self.blocks or len(names), len(names)))]
+        fits: dict[str, str] = matching(names, dict(zip(self.blocks, self.blocks, strict=True)), self.word())
+        groups = {pattern: [name for name in names if fits.get(name) == pattern] for pattern in self.blocks}
+        return [(group, self._enough(f" of {pattern}", self.blocks[pattern], len(group))) for pattern, group in groups.items()]
+
+    def _enough(self, which: str, wanted: int, there: int) -> int:
+        if wanted > there:
+            raise BudgetError(
+                f"{wanted} residual branches{which} are to go, and there are {there}", where=str(self), hint=f"at most {there}"
+            )
+        return wanted
+
     def _time(self, branches: Branches, network: Network, context: Context) -> dict[str, float]:
         """Branch → its share of the network's time; all the same where the target is something else."""
         names = [branch.name for branch in branches.found]
@@ -103,7 +127,7 @@ class PruneBlocks(Step):
 
     def _met(self, network: Network, gone: list[str], context: Context) -> bool:
         if self.blocks is not None:
-            return len(gone) >= self.blocks
+            return len(gone) >= (sum(self.blocks.values()) if isinstance(self.blocks, Mapping) else self.blocks)
         if not gone:
             return any(share == 1 for share in (self.macs, self.params, self.latency))
         smaller = _without(network, gone, context)
