@@ -1,6 +1,7 @@
 """The learning rate against its closed form, and hyper-parameters that cannot be."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -99,3 +100,25 @@ def test_optimisers_are_what_their_names_say() -> None:
     adam = Training(lr=0.5, optimizer="adam", weight_decay=0.1).build_optimizer(weights)
     assert isinstance(adam, torch.optim.Adam)
     assert [adam.defaults[name] for name in ("lr", "weight_decay")] == [0.5, 0.1]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_fused_optimiser_steps_as_the_plain_one(optimizer: Literal["sgd", "adam"]) -> None:
+    start, rng = torch.linspace(-1, 1, 7), torch.Generator().manual_seed(0)
+    ours, plain = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    training = Training(lr=0.1, optimizer=optimizer, weight_decay=0.01)
+    fused = training.build_optimizer([ours])
+    other: torch.optim.Optimizer = torch.optim.Adam([plain], 0.1, weight_decay=0.01)
+    if optimizer == "sgd":
+        other = torch.optim.SGD([plain], 0.1, 0.9, nesterov=True, weight_decay=0.01)
+    for _ in range(5):
+        ours.grad = plain.grad = torch.randn(7, generator=rng)
+        fused.step()
+        other.step()
+    assert fused.defaults["fused"]
+    torch.testing.assert_close(ours, plain)
+    assert not torch.equal(ours, start)
+
+
+def test_a_device_without_fused_optimisers_gets_plain_ones() -> None:
+    assert not Training().build_optimizer([torch.nn.Parameter(torch.zeros(2, device="meta"))]).defaults["fused"]

@@ -12,6 +12,7 @@ from laconic.datasets.batches import Augmentation
 from laconic.train.mixing import Mixing
 from laconic.train.schedules import SCHEDULES, last_quarter
 
+FUSED = ("cpu", "cuda")  # devices on which torch makes one operation of an optimiser's six
 DECAY = 0.999  # of a moving average, unless another is said
 
 Targets = Literal["labels", "original", "both"]
@@ -141,7 +142,10 @@ class Training:
         return self.lr * SCHEDULES[self.schedule]((step - begin) / (steps - begin))
 
     def build_optimizer(self, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimiser over `parameters`, or over groups of them."""
+        """The optimiser over `parameters`, or over groups of them; as one operation for each tensor, where the device has that."""
+        groups: list[Any] = list(parameters)
+        every = [one for group in groups for one in (group["params"] if isinstance(group, dict) else [group])]
+        fused = all(one.device.type in FUSED and one.is_floating_point() for one in every)
         if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, self.lr, weight_decay=self.weight_decay)
-        return torch.optim.SGD(parameters, self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay)
+            return torch.optim.Adam(groups, self.lr, weight_decay=self.weight_decay, fused=fused)
+        return torch.optim.SGD(groups, self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay, fused=fused)
