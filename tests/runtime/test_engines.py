@@ -1,5 +1,6 @@
 """Every engine computes the same; what won is remembered on this machine, and a cache that is gone or odd does no harm."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,18 @@ def test_outputs_stay_when_the_session_runs_again(artifact: Artifact) -> None:
         before = first.copy()
         session(np.ones((1, 1, 8, 8), np.float32))
         np.testing.assert_array_equal(first, before)
+
+
+@pytest.mark.parametrize("choice", WHOLE, ids=str)
+def test_threads_may_share_a_session(choice: Choice, artifact: Artifact) -> None:
+    """Each gets the outputs of its own inputs."""
+    session = Session(artifact, choice=choice)
+    inputs = np.random.default_rng(0).normal(size=(64, 1, 1, 8, 8)).astype(np.float32)
+    alone = [session(one) for one in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(8):
+            for ours, theirs in zip(pool.map(session, inputs), alone, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("name", ENGINES)
