@@ -39,6 +39,7 @@ SETTINGS = (
     "int8: {bits: 4, correct: false}",
     "int8: {bits: 4, equalize: true}",
     "int8: {bits: 4, rounding: adaptive}",
+    "int8: {bits: 4, training: {epochs: 2, lr: 0.001, shift: 4, flip: true}}",
     "fold; quantize: {bits: 2}; int8: {bits: 7}",
 )
 
