@@ -49,9 +49,11 @@ def nncf(model: nn.Module, data: Data) -> Iterator[Found]:
     samples = data.preprocessing.apply(data.train.inputs[:CALIBRATION])
     graph = openvino.Core().read_model(io.BytesIO(onnx_of(model, data)))
     graph.reshape([1, *data.preprocessing.shape])
-    yield "as it came", "NNCF and OpenVINO, fp32", _openvino(graph), None, None, True
     integers = peer.quantize(graph, peer.Dataset([one[None] for one in samples]), subset_size=len(samples))
-    yield "nncf.quantize", "NNCF and OpenVINO, int8", _openvino(integers), None, None, True
+    for method, made, precision in (("as it came", graph, "fp32"), ("nncf.quantize", integers, "int8")):
+        yield method, f"NNCF and OpenVINO, {precision}", _openvino(made, "f32"), None, None, True
+        if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):  # what OpenVINO takes by itself, then
+            yield method, f"NNCF and OpenVINO, {precision} and bf16", _openvino(made, "bf16"), None, None, True
 
 
 def torch_pruning(model: nn.Module, data: Data) -> Iterator[Found]:
@@ -85,10 +87,10 @@ def onnx_of(model: nn.Module, data: Data) -> bytes:
     return whole
 
 
-def _openvino(graph: Any) -> Runner:
+def _openvino(graph: Any, precision: str) -> Runner:
     import openvino
 
-    setting = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    setting = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     request = openvino.Core().compile_model(graph, "CPU", setting).create_infer_request()
 
     def run(inputs: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ import torch
 from guarded import timed
 from peers import PEERS
 from shapes import SHAPES
-from structure import HALF, LARGE, images
+from structure import DEPTH, HALF, LARGE, images
 from torch import nn
 
 from laconic import Distill, Fold, Int8, PruneBlocks, build_model, load_data
@@ -54,7 +54,7 @@ SHORTER: Mapping[str, tuple[Step, ...]] = {
         replace(TAUGHT, epochs=40, lr=0.1, weight_decay=5e-4, clip=10, views=12),
     ),
     "resnet18": (HALF,),
-    "mobilenet_v2": (replace(HALF, multiple=8),),
+    "mobilenet_v2": (DEPTH,),
 }
 EAGER, INTEGERS = "as it came, torch", "int8"
 

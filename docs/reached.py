@@ -28,7 +28,9 @@ ENGINES = {
     "torch, fp32": "torch",
     "torch.compile, fp32": "torch.compile",
     "NNCF and OpenVINO, fp32": "OpenVINO",
+    "NNCF and OpenVINO, fp32 and bf16": "OpenVINO, bf16",
     "NNCF and OpenVINO, int8": "NNCF int8, OpenVINO",
+    "NNCF and OpenVINO, int8 and bf16": "NNCF int8, OpenVINO, bf16",
     "torch-pruning and ONNX Runtime, fp32": "torch-pruning, half the channels",
 }
 

@@ -105,3 +105,19 @@ def test_only_the_longer_way_is_a_branch_and_only_what_is_its_own(net: nn.Module
 def test_an_unknown_branch_is_refused_by_name(resnet: nn.Module) -> None:
     with pytest.raises(ModelError, match="no branch ends with 'nowhere'"):
         Branches(resnet, SHAPE).without(["nowhere"])
+
+
+class Scaled(nn.Module):
+    """What goes past is doubled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.branch = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return torch.add(self.branch(x), x, alpha=2.0)
+
+
+def test_a_sum_that_scales_is_no_branch() -> None:
+    assert Branches(Scaled(), (4,)).found == []

@@ -95,6 +95,7 @@ def test_attention_is_not_hidden():
     assert found.params == sum(p.numel() for p in model.parameters())
     assert "inner" in found.unknown
     assert found.outside_macs >= 5 * 8 * 8 * 4  # three projections in, one out
+    assert profile(model, (5, 8), repeats=1, roof=False).outside_macs == found.outside_macs
     assert {layer.name: layer.calls for layer in found.layers}["unused"] == 0
 
 

@@ -80,6 +80,8 @@ class Branches:
         operands = [one for one in node.args if isinstance(one, fx.Node) and is_tensor(one)]
         if len(operands) != 2 or operands[0] is operands[1] or any(shape_of(one) != shape_of(node) for one in operands):
             return None
+        if node.kwargs.get("alpha", 1) != 1:  # what goes past may be the one that is scaled
+            return None
         regions = [self._own(one, node) for one in operands]
         layers = [self._layers(region) for region in regions]
         if len(layers[0]) == len(layers[1]):

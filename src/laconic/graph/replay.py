@@ -17,6 +17,7 @@ from laconic.graph.fold import fold
 from laconic.graph.merge import remerged
 from laconic.graph.network import Network
 from laconic.graph.rounding import Points
+from laconic.graph.trace import prepared
 from laconic.nn import compact
 from laconic.nn.factored import chain, product
 from laconic.nn.transferred import KINDS, TransferredConv2d
@@ -53,7 +54,7 @@ def recut(model: nn.Module, cut: Cut) -> Smaller:
     if isinstance(cut, Shortened):
         module, gone = _shorter(model, cut)
         zeros = {name: np.zeros_like(to_numpy(value)) for name, value in model.state_dict().items() if name in gone}
-        return Smaller(module, lambda state: zeros | state)
+        return Smaller(module, lambda state: _vanishing(zeros, model, module, cut) | state)
     found = narrow(model, cut.shape, cut.channels(), cut.dtype)
     return Smaller(found.module, lambda state: _widened(state, found.kept))
 
@@ -167,6 +168,23 @@ def _shorter(model: nn.Module, cut: Shortened) -> tuple[nn.Module, set[str]]:
     branches = Branches(model, cut.shape, cut.dtype)
     gone = {name for branch in branches.found if branch.name in cut.removed for name in branch.tensors}
     return branches.without(cut.removed), gone
+
+
+@torch.no_grad()
+def _vanishing(zeros: State, model: nn.Module, shorter: nn.Module, cut: Shortened) -> State:
+    """The zeros, if with them the branches add nothing.
+
+    Raises:
+        ModelError: they add something: where a sigmoid is the last of a branch, a half.
+    """
+    (whole, sample), (short, _) = (prepared(one, cut.shape, cut.dtype) for one in (model, shorter))
+    whole.load_state_dict({name: to_torch(value) for name, value in zeros.items()}, strict=False)
+    if sample.is_floating_point():
+        sample = torch.linspace(-1, 1, sample.numel()).reshape(sample.shape)
+    if not torch.allclose(whole(sample), short(sample), rtol=1e-3, atol=1e-4):
+        found = f"without weights, what was removed is still not nothing: {', '.join(cut.removed)}"
+        raise ModelError(found, where=type(model).__name__, hint="laconic.load(file) runs it without its class")
+    return zeros
 
 
 def _layer(model: nn.Module, name: str) -> nn.Module:

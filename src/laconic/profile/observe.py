@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrize
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -132,7 +133,7 @@ def observe(model: nn.Module, sample: Tensor, found: Sequence[Part]) -> Seen:
     handles = [part.module.register_forward_hook(_note(part.name, calls, alive), with_kwargs=True) for part in layers]
     handles += [part.module.register_forward_pre_hook(_enter(part.name, alive)) for part in layers]
     try:
-        with counter, alive:
+        with counter, alive, sdpa_kernel(SDPBackend.MATH):  # fused, its products would not be seen
             model(sample)
     except (RuntimeError, ValueError, IndexError, TypeError) as cause:
         raise ModelError(

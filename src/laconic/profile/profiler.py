@@ -18,7 +18,7 @@ from laconic.profile.families import connectivity
 from laconic.profile.layers import LayerProfile, Profile, share_of
 from laconic.profile.observe import Call, Part, observe, parts
 from laconic.profile.roofline import Roofline, roofline
-from laconic.profile.stopwatch import Latencies, latencies, one_thread
+from laconic.profile.stopwatch import Latencies, latencies, layer_by_layer, one_thread
 
 
 def count(model: nn.Module, sample_shape: tuple[int, ...], *, batch: int = 1, dtype: str = "float32") -> Profile:
@@ -77,7 +77,7 @@ def profile(
     twin.to("cpu")
     sample = _sample(twin, (batch, *sample_shape), dtype)
     # Parametrized weights are computed once and kept: otherwise the clock would measure the parametrization.
-    with torch.inference_mode(), parametrize.cached(), one_thread():
+    with torch.inference_mode(), parametrize.cached(), one_thread(), layer_by_layer():
         observe(twin, sample, [])  # refuses a wrong sample shape before anything is timed
         ceilings, spent = roofline() if roof else None, latencies(twin, sample, found, repeats)
         dense = {} if samples is None else densities(twin, torch.from_numpy(samples).to(sample.dtype), found)

@@ -45,11 +45,10 @@ def latencies(model: nn.Module, sample: Tensor, found: Sequence[Part], repeats: 
     """Passes with a watch on every layer and passes without any, in turn, so that both see the same machine."""
     watch = _Watch()
     whole, watched = [], []
-    with _layer_by_layer():
-        for _ in range(WARM_UP + repeats):
-            whole.append(_pass(model, sample))
-            with watch.on([part for part in found if part.is_layer]):
-                watched.append(_pass(model, sample))
+    for _ in range(WARM_UP + repeats):
+        whole.append(_pass(model, sample))
+        with watch.on([part for part in found if part.is_layer]):
+            watched.append(_pass(model, sample))
     between = [total - sum(spent[at] for spent in watch.spent.values()) for at, total in enumerate(watched)]
     return Latencies(
         timing(whole[WARM_UP:], "ms", "forward pass of the whole model, CPU, one thread"),
@@ -62,7 +61,7 @@ def latencies(model: nn.Module, sample: Tensor, found: Sequence[Part], repeats: 
 
 
 @contextlib.contextmanager
-def _layer_by_layer() -> Iterator[None]:
+def layer_by_layer() -> Iterator[None]:
     """Without torch's own fusion of a transformer's layers, inside of which no layer is called: nothing that is shipped runs so."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

@@ -53,6 +53,32 @@ def test_a_layer_that_would_not_be_faster_stays(model: nn.Module, data: Data) ->
     assert [edit.layer for edit in small.edits] == ["fc"]
 
 
+def only_linear_faster(candidate: Network, before: Network, inputs: np.ndarray) -> float:
+    return 0.9 if isinstance(before.module[0], nn.Linear) else 1.1
+
+
+def test_where_a_layer_stays_the_others_meet_the_target(data: Data) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Flatten(), nn.Linear(512, 32), nn.Linear(32, 4))
+    network, context = Network(model), Context(data, model, clock=only_linear_faster)
+    step = Factorize(macs=0.35)
+    rows = {row["layer"]: row for row in step.plan(network, context).rows}
+    assert rows["0"]["kind"] == "stays: slower in parts here"
+    assert (rows["0"]["ranks"], rows["0"]["MACs"]) == ("", 1.0)
+    small = split(step, model, data, only_linear_faster)
+    assert count(small.module, SHAPE).macs <= 0.35 * count(model, SHAPE).macs
+    assert "0" not in {edit.layer for edit in small.edits}
+
+
+def test_a_target_that_the_faster_layers_cannot_meet_is_refused(model: nn.Module, data: Data) -> None:
+    with pytest.raises(BudgetError, match="where that is faster, the target is not met"):
+        split(Factorize(macs=0.6), model, data, clock=lambda *_: 1.1)
+
+
+def test_a_layer_may_be_named_with_its_weight(model: nn.Module, data: Data) -> None:
+    assert [edit.layer for edit in split(Factorize(rank={"fc.weight": 2}), model, data).edits] == ["fc"]
+
+
 def test_with_its_full_energy_nothing_is_lost(model: nn.Module, data: Data) -> None:
     small = split(Factorize(energy=0.999999999), model, data).module
     inputs = torch.randn(4, *SHAPE)

@@ -157,19 +157,17 @@ class Factorize(Step):
         return Factorize(energy=self.energy or 0.9, multiple=self.multiple, kind=self.kind, samples=0)
 
     def plan(self, network: Network, context: Context) -> Plan:
-        """Kind and ranks of every layer that is split.
+        """Kind and ranks of every layer that is split, and why the others stay.
 
         Raises:
-            BudgetError: no ranks meet the target. ExportError: the model cannot be traced.
+            BudgetError: no ranks meet the target. ExportError: the model cannot be traced. RecipeError: a pattern names no layer.
         """
         layers = self._candidates(network, context)
-        choices = self._choices(layers, network, context)
-        if self.params is None:
-            choices = {name: choice for name, choice in choices.items() if self._faster(layers[name], choice, context)}
-        return Plan(tuple(_row(layers[name], *choice) for name, choice in choices.items()))
+        choices, slower = self._settled(layers, network, context)
+        return Plan(tuple(_row(layer, choices.get(name), name in slower) for name, layer in layers.items()))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        choices = {row["layer"]: (row["kind"], tuple(map(int, str(row["ranks"]).split("×")))) for row in plan.rows}
+        choices = {row["layer"]: (row["kind"], tuple(map(int, str(row["ranks"]).split("×")))) for row in plan.rows if row["ranks"]}
         return _split(network, choices, self._moments(network, list(choices), context), context)
 
     def _candidates(self, network: Network, context: Context) -> dict[str, Candidate]:
@@ -193,10 +191,22 @@ class Factorize(Step):
     def _wants(self, kind: str) -> bool:
         return kind == self.kind or (self.kind == "auto" and kind != "cp" and not (self.vbmf and kind == "separable"))
 
+    def _settled(self, layers: Mapping[str, Candidate], network: Network, context: Context) -> tuple[dict[str, Choice], set[str]]:
+        """What is split, and the layers that would only be slower: where there is a target, the others meet it without them."""
+        slower: set[str] = set()
+        while True:
+            choices = self._choices({name: layer for name, layer in layers.items() if name not in slower}, network, context)
+            if self.params is not None:
+                return choices, slower
+            found = {name for name, choice in choices.items() if not self._faster(layers[name], choice, context)}
+            slower |= found
+            if not found or all(one is None for one in (self.macs, self.latency, self.drop)):
+                return {name: choice for name, choice in choices.items() if name not in found}, slower
+
     def _choices(self, layers: Mapping[str, Candidate], network: Network, context: Context) -> dict[str, Choice]:
         if self.rank is not None:
-            said = matching(list(layers), self._rank, "factorize")
-            return {name: _of_rank(layers[name], rank) for name, rank in said.items()}
+            said = matching([f"{name}.weight" for name in layers], self._rank, "factorize")
+            return {(layer := name.removesuffix(".weight")): _of_rank(layers[layer], rank) for name, rank in said.items()}
         if self.vbmf:
             weights = {name: network.array(f"{name}.weight") for name in layers}
             found = {name: self._by_noise(layer, weights[name]) for name, layer in layers.items()}
@@ -212,9 +222,8 @@ class Factorize(Step):
             return self.energy
         met, halvings = self._test(layers, network, context)
         if not met(LOWEST):
-            raise BudgetError(
-                "with every rank at 1 the target is not met", where=str(self), hint="a larger share, or prune-channels beside it"
-            )
+            found = "with every rank at 1, where that is faster, the target is not met"
+            raise BudgetError(found, where=str(self), hint="a larger share, params for what the clock is not asked, or prune-channels")
         low, high = LOWEST, 1.0
         for _ in range(halvings):
             middle = (low + high) / 2
@@ -302,14 +311,15 @@ def _score(network: Network, context: Context) -> float:
     return evaluate(as_runner(network.module), data.validation, data.preprocessing, context.task, "validation split").value
 
 
-def _row(layer: Candidate, kind: str, ranks: tuple[int, ...]) -> dict[str, Any]:
-    params = layer.params(kind, ranks)
+def _row(layer: Candidate, choice: Choice | None, slower: bool) -> dict[str, Any]:
+    whole = math.prod(layer.shape)
+    params = layer.params(*choice) if choice else whole
     return {
         "layer": layer.name,
-        "kind": kind,
-        "ranks": _said(ranks),
-        "MACs": layer.share(kind, ranks),
-        "parameters": params / math.prod(layer.shape),
+        "kind": choice[0] if choice else f"stays: {'slower in parts here' if slower else 'no less work in parts'}",
+        "ranks": _said(choice[1]) if choice else "",
+        "MACs": layer.share(*choice) if choice else 1.0,
+        "parameters": params / whole,
         "estimated bytes": round(params) * layer.module.weight.element_size(),
     }
 
