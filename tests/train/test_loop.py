@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from laconic.base.errors import DataError, ModelError
-from laconic.base.preprocessing import Preprocessing
+from laconic.base.preprocessing import Preprocessing, tokens
 from laconic.datasets.data import Data, Split
 from laconic.train import Tick, Training, classification, course, from_task, labels, loop
 from laconic.train.loop import steps_an_epoch
@@ -157,6 +157,25 @@ def test_a_loss_that_is_not_finite_takes_the_training_back_at_half_the_rate(mode
     assert torch.equal(model.fc.weight, slow.fc.weight)
 
 
+@pytest.mark.parametrize("last", [True, False])
+def test_a_gradient_that_is_not_finite_is_not_kept(model: nn.Module, data: Data, diary: Any, last: bool) -> None:
+    """The loss of the step is finite; the step is the last of an epoch, or any."""
+    calls, memory = 0, diary()
+
+    def loss(net: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        error = classification.loss(net(inputs), targets)
+        if calls == (4 if last else 6):
+            error.register_hook(lambda gradient: gradient * math.nan)
+        return error
+
+    ticks = list(loop(model, data.train, data.preprocessing, loss, Training(epochs=2, batch=16), 0, memory))
+    assert ticks[-1].step == 7
+    assert all(bool(tensor.isfinite().all()) for tensor in model.state_dict().values())
+    assert all(bool(tensor.isfinite().all()) for kept in memory.states for tensor in kept["model"].values())
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_stays_bad_is_reported_and_the_model_is_as_it_was(model: nn.Module, data: Data, bad: float) -> None:
     before = copy.deepcopy(model.state_dict())
@@ -245,3 +264,12 @@ def test_regression_is_trained_by_the_user_s_own_loss() -> None:
         pass
     assert torch.allclose(model.weight, torch.tensor([[1.0, -2, 3]]), atol=1e-3)
     assert torch.allclose(model.bias, torch.tensor([0.5]), atol=1e-3)
+
+
+def test_sparse_gradients_are_descended(data: Data) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(9, 4, sparse=True), nn.Flatten(), nn.Linear(12, 4))
+    split = Split(np.arange(24).reshape(8, 3) % 9, np.arange(8) % 4)
+    before = model[0].weight.detach().clone()
+    list(loop(model, split, tokens(3), LOSS, Training(batch=4), 0))
+    assert not torch.equal(model[0].weight, before)

@@ -13,7 +13,7 @@ from laconic.datasets.data import Data, Split
 from laconic.graph.network import Network
 from laconic.methods.step import Context, Step
 from laconic.train import Task, Training, classification
-from laconic.train.agreement import METRIC
+from laconic.train.agreement import DISTANCE, METRIC
 from laconic.train.soft_targets import apart, soft_targets
 
 
@@ -118,7 +118,32 @@ def test_a_step_by_itself_is_judged_by_agreement_too(teacher: nn.Module, unlabel
     Watched(patience=1)(teacher, unlabelled)
 
 
+SPLITS = ("train", "validation", "test")
 REGRESSION = Task(nn.functional.mse_loss, lambda o, t: (o - t).abs().mean(1), "error", higher_is_better=False)
+
+
+def test_where_nothing_is_decided_the_distance_from_the_original_is_the_score(teacher: nn.Module, unlabelled: Data) -> None:
+    """Labels of zero would praise whatever says zero."""
+    splits = {name: Split(getattr(unlabelled, name).inputs, np.zeros((len(getattr(unlabelled, name)), 4), np.float32)) for name in SPLITS}
+    unlabelled = replace(unlabelled, **splits)
+    result = laconic.compress(teacher, unlabelled, [laconic.Quantize(bits=6)], task=REGRESSION)
+    assert result.record.metric == DISTANCE
+    assert result.record.before.score.value == pytest.approx(0, abs=1e-3)
+    assert 0.1 < result.record.after.score.value < 20
+
+
+def test_classes_are_those_of_the_original_where_all_labels_are_zero(teacher: nn.Module, unlabelled: Data) -> None:
+    pairs = [(split.inputs, np.zeros(len(split), np.int64)) for split in (unlabelled.train, unlabelled.test, unlabelled.validation)]
+    result = laconic.compress(teacher, laconic.from_arrays(*pairs, preprocessing=unlabelled.preprocessing), [laconic.Quantize(bits=6)])
+    assert result.record.metric == METRIC
+
+
+@pytest.mark.parametrize("shape", [(8,), (8, 1), (8, 1, 2)])
+def test_a_single_logit_is_learnt_as_yes_against_no(shape: tuple[int, ...]) -> None:
+    ours, theirs = (torch.randn(shape, generator=torch.Generator().manual_seed(seed)).double() for seed in (0, 1))
+    p, q = (theirs / 3).sigmoid(), (ours / 3).sigmoid()
+    divergence = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+    torch.testing.assert_close(soft_targets(ours, theirs, 3.0), 9 * divergence.mean())
 
 
 def test_squeeze_draws_outputs_that_are_no_logits_by_their_squares(model: nn.Module, data: Data, unlabelled: Data) -> None:

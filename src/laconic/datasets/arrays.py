@@ -107,7 +107,8 @@ def _numbered(splits: tuple[Split, ...]) -> tuple[str, ...]:
     targets = [split.targets for split in splits if len(split)]
     if not all(t.ndim == 1 and t.dtype.kind in "iu" for t in targets):
         return ()
-    return tuple(str(number) for number in range(max(int(t.max()) for t in targets) + 1))
+    most = max(int(t.max()) for t in targets)
+    return tuple(str(number) for number in range(most + 1)) if most else ()  # a single class is no labels
 
 
 def _split(pairs: Pairs) -> Split:

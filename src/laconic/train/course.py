@@ -139,9 +139,18 @@ class Course:
         }
         return {"step": self.step, "setbacks": self._setbacks, "most": self.most} | copy.deepcopy(parts)
 
+    @property
+    def due(self) -> bool:
+        """Whether it is long ago that the state was kept."""
+        return time.monotonic() - self._kept > KEEP_EVERY
+
+    def sound(self) -> bool:
+        """Whether all that is trained is finite: a gradient may be none where the loss is, and what is kept must be good to go on from."""
+        return bool(self._ranks.told(all(bool(parameter.isfinite().all()) for parameter in self._trained)))
+
     def keep(self, memory: Memory, last: bool) -> None:
         """Give the state to `memory` if this was the last step of an epoch, or the last time is long ago."""
-        if last or time.monotonic() - self._kept > KEEP_EVERY:
+        if last or self.due:
             memory.keep(self.state)
             self._kept = time.monotonic()
 

@@ -75,8 +75,9 @@ def loop(
     What a step draws at random (its samples, their augmentation, dropout) depends on the seed and the step's number alone, so a
     training that goes on from a state in `memory` takes the very steps that it would have taken.
 
-    A loss that is not finite takes the training back to where the epoch began, at half the learning rate. Where memory does not suffice
-    for a batch, its halves go through one after the other, and their gradients are added: without batch normalisation, the same step.
+    A loss that is not finite, or weights that are not, take the training back to where the epoch began, at half the learning rate. Where
+    memory does not suffice for a batch, its halves go through one after the other, and their gradients are added: without batch
+    normalisation, the same step.
 
     When the loop is through, the model has the weights that the training asks for: its mean, its best, or its last. A loop that is left
     before leaves the last.
@@ -105,7 +106,8 @@ def loop(
     an_epoch = steps_an_epoch(len(split), training.batch, training.accumulate)
     steps = training.epochs * an_epoch
     trained = _trained(model, together)
-    optimizer = training.build_optimizer(trained if training.decay_depthwise else decay_groups(together, training.weight_decay))
+    groups = trained if training.decay_depthwise else decay_groups(together, training.weight_decay)
+    optimizer = training.build_optimizer(groups, sparse=any(getattr(module, "sparse", False) for module in together.modules()))
     course = Course(model, optimizer, companions, averaging(model, training, steps), _best(training, score, ranks), ranks, training.clip)
     course.recall(memory)
     together.train()
@@ -121,6 +123,9 @@ def loop(
             course.descend()
             yield Tick(course.step - 1, steps, epoch, value, course.most)
             last = course.step % an_epoch == 0
+            if (last or course.due) and not course.sound():
+                course.go_back(start, math.nan)
+                break
             if last:
                 course.judge()
             course.keep(memory, last)

@@ -141,11 +141,18 @@ class Training:
         begin = 0.0 if self.schedule == "step" else climb
         return self.lr * SCHEDULES[self.schedule]((step - begin) / (steps - begin))
 
-    def build_optimizer(self, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The optimiser over `parameters`, or over groups of them; as one operation for each tensor, where the device has that."""
+    def build_optimizer(
+        self, parameters: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]], sparse: bool = False
+    ) -> torch.optim.Optimizer:
+        """The optimiser over `parameters`, or over groups of them; as one operation for each tensor, where the device has that.
+
+        Args:
+            parameters: or groups of them.
+            sparse: whether some gradients are sparse, as those of large embeddings may be; there is no such operation for them.
+        """
         groups: list[Any] = list(parameters)
         every = [one for group in groups for one in (group["params"] if isinstance(group, dict) else [group])]
-        fused = all(one.device.type in FUSED and one.is_floating_point() for one in every)
+        fused = not sparse and all(one.device.type in FUSED and one.is_floating_point() for one in every)
         if self.optimizer == "adam":
             return torch.optim.Adam(groups, self.lr, weight_decay=self.weight_decay, fused=fused)
         return torch.optim.SGD(groups, self.lr, momentum=0.9, nesterov=True, weight_decay=self.weight_decay, fused=fused)

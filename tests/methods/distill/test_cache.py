@@ -99,3 +99,24 @@ def test_a_function_has_no_name_to_keep_its_answers_under(model: nn.Module, data
 def test_two_teachers_who_are_the_same_share_their_answers(model: nn.Module, data: Data, tmp_path: Path) -> None:
     Distill(epochs=1, batch=32, teacher=("original", "self"), cache=str(tmp_path))(model, data)
     assert len(list(tmp_path.glob("*.answers"))) == 1
+
+
+class Signed(nn.Module):
+    """Prints and weighs the same whatever its sign."""
+
+    def __init__(self, sign: int) -> None:
+        super().__init__()
+        self.sign, self.fc = sign, nn.Linear(64, 4)
+        with torch.no_grad():
+            self.fc.weight.copy_(torch.linspace(-1, 1, 256).reshape(4, 64))
+            self.fc.bias.zero_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.sign * self.fc(x.flatten(1))
+
+
+def test_teachers_of_the_same_weights_that_say_something_else_do_not_share(data: Data, tmp_path: Path) -> None:
+    student = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    first, second = (Distill(epochs=1, teacher=Signed(sign), labels=False, cache=str(tmp_path))(student, data).module for sign in (1, -1))
+    assert not torch.allclose(first[1].weight, second[1].weight)
+    assert len(list(tmp_path.glob("*.answers"))) == 2

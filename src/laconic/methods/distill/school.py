@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,10 +102,16 @@ class School:
             return list(teachers)
         folder, precision = Path(self._options.cache), self._options.precision
         rank = f"-{self._context.ranks.number}" if self._context.ranks.count > 1 else ""  # each asks about its own part of the samples
-        names = [f"{digest(teacher)[:32]}-{precision}{rank}" for teacher in teachers]
+        names = [f"{digest(teacher)[:24]}{self._answer(teacher)}-{precision}{rank}" for teacher in teachers]
         distinct = dict(zip(names, teachers, strict=True))
         kept = {name: stack.enter_context(answers(teacher, folder, name, self._outputs)) for name, teacher in distinct.items()}
         return [kept[name] for name in names]
+
+    @torch.no_grad()
+    def _answer(self, teacher: nn.Module) -> str:
+        """What it says of two samples, in few digits: models of the same weights may compute something else with them."""
+        said = teacher.eval()(at_home(teacher, self._few)).cpu().half()
+        return hashlib.sha256(said.numpy().tobytes()).hexdigest()[:8]
 
     def _shape(self, model: nn.Module, who: str) -> tuple[int, ...]:
         what = f"{who} does not run on samples of shape {tuple(self._few.shape[1:])}"
