@@ -215,3 +215,25 @@ def test_a_file_s_own_preprocessing_comes_before_its_network(model: nn.Module, d
 def test_a_task_that_does_not_fit_is_refused_before_anything_is_scored(model: nn.Module, data: Data) -> None:
     with pytest.raises(DataError, match="the task does not take outputs"):
         laconic.evaluate(model, data, task=Task(classification.loss, lambda o, t: o - t, "mine"))
+
+
+def test_where_memory_runs_out_smaller_parts_are_scored(model: nn.Module) -> None:
+    """A model that has memory for three samples."""
+
+    def short(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if len(given[0]) > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9663676416 bytes.")
+
+    inputs = np.random.default_rng(0).normal(size=(10, 1, 8, 8)).astype(np.float32)
+    wanted = as_runner(model)(inputs)
+    model.register_forward_pre_hook(short)
+    np.testing.assert_allclose(as_runner(model)(inputs), wanted, atol=1e-6)
+
+
+def test_where_memory_runs_out_for_a_single_sample_that_is_said(model: nn.Module) -> None:
+    def short(*_: object) -> None:
+        raise MemoryError("no room")
+
+    model.register_forward_pre_hook(short)
+    with pytest.raises(MemoryError, match="no room"):
+        as_runner(model)(np.zeros((4, 1, 8, 8), np.float32))

@@ -13,6 +13,7 @@ from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.batches import batches
 from laconic.datasets.data import Data, Split
 from laconic.nn.checks import at_home
+from laconic.train.portions import ran_out
 from laconic.train.task import Task
 
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -158,19 +159,31 @@ def goodness(model: nn.Module, data: Data, task: Task) -> float:
 
 
 def as_runner(model: nn.Module) -> Runner:
-    """A model in evaluation mode as arrays in, arrays out, float32; the mode of each of its modules is put back after each call."""
+    """A model in evaluation mode as arrays in, arrays out, float32; the mode of each of its modules is put back after each call.
+
+    Where memory does not suffice for all samples of a call, its halves go through one after the other, down to one sample.
+    """
 
     def run(inputs: np.ndarray) -> np.ndarray:
         modes = {module: module.training for module in model.modules()}
         try:
-            with torch.no_grad():
-                outputs = _one_tensor(model.eval()(at_home(model, torch.from_numpy(inputs)))).float().cpu().numpy()
+            return _in_halves(model.eval(), inputs)
         finally:
             for module, mode in modes.items():
                 module.training = mode
-        return outputs
 
     return run
+
+
+@torch.no_grad()
+def _in_halves(model: nn.Module, inputs: np.ndarray) -> np.ndarray:
+    try:
+        return _one_tensor(model(at_home(model, torch.from_numpy(inputs)))).float().cpu().numpy()
+    except (MemoryError, RuntimeError) as cause:
+        if not ran_out(cause) or len(inputs) < 2:
+            raise
+    middle = len(inputs) // 2  # out here nothing holds the tensors of the attempt any more
+    return np.concatenate([_in_halves(model, part) for part in (inputs[:middle], inputs[middle:])])
 
 
 def _one_tensor(outputs: object) -> torch.Tensor:
