@@ -36,6 +36,20 @@ def conv(inputs: int, outputs: int, kernel: int = 3, groups: int = 1, stride: in
     return nn.Sequential(made, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
+def random(model: nn.Module) -> nn.Module:
+    """The model with statistics and scales that are not those of the start, in evaluation mode."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(
+                    torch.rand(value.shape, generator=generator) + 0.5
+                    if "var" in name
+                    else torch.randn(value.shape, generator=generator) * 0.3
+                )
+    return model.eval()
+
+
 def head(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 4))
 
@@ -113,6 +127,20 @@ class Heads(nn.Module):
         return x + self.down(F.gelu(self.up(x)))
 
 
+class Queries(nn.Module):
+    """Attention of four heads, with a bias that is learnt, or with keys and values that several heads share."""
+
+    def __init__(self, keys: int = 4, bias: tuple[int, ...] | None = None) -> None:
+        super().__init__()
+        self.keys, self.bias = keys, None if bias is None else nn.Parameter(torch.randn(bias))
+        self.q, self.k, self.v, self.out = nn.Linear(8, 16), nn.Linear(8, 4 * keys), nn.Linear(8, 4 * keys), nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (layer(x).unflatten(-1, (-1, 4)).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        seen = F.scaled_dot_product_attention(q, k, v, self.bias, enable_gqa=self.keys < 4)
+        return x + self.out(seen.transpose(1, 2).flatten(2))
+
+
 class Patches(nn.Module):
     """A vision transformer: patches, a class token, places."""
 
@@ -125,6 +153,12 @@ class Patches(nn.Module):
         x = self.patch(x).flatten(2).transpose(1, 2)
         x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.place
         return self.fc(self.body(x)[:, 0])
+
+
+def places(m: Wired, x: Tensor) -> Tensor:
+    """Pooling of which torch also says where it found what it passes on."""
+    x, _ = F.max_pool2d(m.a(x), 2, return_indices=True)
+    return F.adaptive_max_pool2d(m.b(x), 1)
 
 
 class Words(nn.Module):
@@ -150,6 +184,11 @@ class Mixer(nn.Module):
         return self.fc(F.relu(self.across(x)).flatten(1))
 
 
+def sequences(*layers: nn.Module) -> nn.Module:
+    """For samples of 5 × 8."""
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(40, 4))
+
+
 def plain() -> nn.Module:
     return nn.Sequential(conv(3, 8), nn.MaxPool2d(2), conv(8, 6), nn.Flatten(), nn.Linear(6 * 64, 10), nn.Tanh(), nn.Linear(10, 4))
 
@@ -171,6 +210,7 @@ ARCHITECTURES = {
     ),
     "densely joined": Architecture(wired(dense, 16, a=conv(3, 8), b=conv(8, 4), c=conv(12, 4)), groups=3),
     "inception": Architecture(wired(inception, 10, a=conv(3, 4, 1), b=conv(3, 4, 1), c=conv(4, 4), d=conv(3, 2, 1)), groups=4),
+    "another type in between": Architecture(wired(lambda m, x: m.b(m.a(x).double().float()), 6, a=conv(3, 8), b=conv(8, 6)), groups=2),
     "depthwise separable": Architecture(lambda: nn.Sequential(conv(3, 8), conv(8, 8, groups=8), conv(8, 12, 1), head(12)), groups=2),
     "depthwise, twice as wide": Architecture(lambda: nn.Sequential(conv(3, 8), conv(8, 16, groups=8), conv(16, 4, 1), head(4)), groups=2),
     "inverted residual": Architecture(
@@ -184,6 +224,7 @@ ARCHITECTURES = {
     "squeezed and excited": Architecture(wired(excite, 8, a=conv(3, 8), down=nn.Conv2d(8, 4, 1), up=nn.Conv2d(4, 8, 1)), groups=2),
     "transposed convolution": Architecture(lambda: nn.Sequential(conv(3, 8), nn.ConvTranspose2d(8, 6, 2, 2), nn.ReLU(), head(6)), groups=2),
     "encoder and decoder": Architecture(wired(unet, 6, a=conv(3, 6), b=conv(6, 8), c=conv(14, 6)), groups=3),
+    "pooling that tells places": Architecture(wired(places, 6, a=conv(3, 8), b=conv(8, 6)), groups=2),
     "pixel shuffle": Architecture(lambda: nn.Sequential(conv(3, 16), nn.PixelShuffle(2), conv(4, 6), head(6)), groups=2),
     "a scale for each channel": Architecture(wired(scaled, 8, a=conv(3, 8), b=conv(8, 8), scale=nn.Embedding(1, 8)), groups=1),
     "group normalisation": Architecture(lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), conv(8, 6), head(6)), groups=1),
@@ -199,8 +240,15 @@ ARCHITECTURES = {
     "linear layers with normalisation": Architecture(
         lambda: nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 4)), (6,)
     ),
-    "attention": Architecture(lambda: nn.Sequential(Heads(), nn.Flatten(), nn.Linear(40, 4)), (5, 8), groups=2),
-    "attention by hand": Architecture(lambda: nn.Sequential(Heads(fused=False), nn.Flatten(), nn.Linear(40, 4)), (5, 8), groups=2),
+    "attention": Architecture(lambda: sequences(Heads()), (5, 8), groups=2),
+    "attention by hand": Architecture(lambda: sequences(Heads(fused=False)), (5, 8), groups=2),
+    "attention with a bias for each head": Architecture(lambda: sequences(Queries(bias=(1, 4, 5, 5))), (5, 8)),
+    "attention with one bias for all heads": Architecture(lambda: sequences(Queries(bias=(5, 5))), (5, 8)),
+    "attention with keys for two heads each": Architecture(lambda: sequences(Queries(keys=2)), (5, 8)),
+    "attention with keys for all heads": Architecture(lambda: sequences(Queries(keys=1)), (5, 8)),
+    "attention whose weights nobody reads": Architecture(
+        lambda: sequences(Wired(lambda m, x: x + m.a(x, x, x)[0], a=nn.MultiheadAttention(8, 2, batch_first=True))), (5, 8)
+    ),
     "torch's own transformer": Architecture(Words, (5,), "int64", groups=2),
     "vision transformer": Architecture(Patches, groups=2),
     "mixer": Architecture(Mixer, (6, 8), groups=1),

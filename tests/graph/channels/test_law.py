@@ -15,23 +15,10 @@ from laconic.graph.channels import Group, channel_groups, narrowed
 from laconic.graph.layered import layered
 from laconic.zoo import ZOO
 
-ARCHITECTURES = load_attribute(f"{Path(__file__).with_name('architectures.py')}:ARCHITECTURES", error=LaconicError)
+PATH = Path(__file__).with_name("architectures.py")
+ARCHITECTURES, random = (load_attribute(f"{PATH}:{name}", error=LaconicError) for name in ("ARCHITECTURES", "random"))
 SHALLOW = load_attribute(f"{Path(__file__).parents[2] / 'zoo' / 'shallow.py'}:SHALLOW", error=LaconicError)
 STATISTICS = ("running_mean", "running_var")
-
-
-def random(model: nn.Module) -> nn.Module:
-    """The model with statistics and scales that are not those of the start, in evaluation mode."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                value.copy_(
-                    torch.rand(value.shape, generator=generator) + 0.5
-                    if "var" in name
-                    else torch.randn(value.shape, generator=generator) * 0.3
-                )
-    return model.eval()
 
 
 def some(groups: tuple[Group, ...], seed: int = 0) -> dict[str, list[int]]:
@@ -83,8 +70,8 @@ def test_the_zoo_obeys(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["alexnet-grouped", "googlenet-5x5", "mobilenet_v3_small", "shufflenet_v1", "shufflenet_v2_x0_5"])
-def test_compact_blocks_obey(name: str) -> None:
+@pytest.mark.parametrize("name", SHALLOW)
+def test_every_kind_of_block_in_the_zoo_obeys(name: str) -> None:
     assert obeys(SHALLOW[name].build(), SHALLOW[name].sample, "float32")
 
 
@@ -96,6 +83,14 @@ def test_the_graph_with_its_layers_computes_what_the_model_does(name: str) -> No
     with torch.no_grad():
         torch.testing.assert_close(graph(x), model(x))
     assert set(graph.state_dict()) == set(model.state_dict())
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_the_greatest_value_of_a_channel_goes_with_it(axes: int) -> None:
+    conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1](3, 8, 1)
+    pool = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)[axes - 1](1)
+    (group,) = obeys(nn.Sequential(conv, pool, nn.Flatten(), nn.Linear(8, 4)), (3, *[4] * axes), "float32")
+    assert group.size == 8
 
 
 def test_a_narrowed_model_trains_as_its_layers_do() -> None:

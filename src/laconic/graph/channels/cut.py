@@ -7,7 +7,8 @@ import numpy as np
 from laconic.base.edits import Narrowed
 from laconic.base.errors import ModelError
 from laconic.forms import Form, Masked
-from laconic.graph.channels.narrow import Kept, narrow
+from laconic.graph.channels.groups import aliases
+from laconic.graph.channels.narrow import Kept, cutting, narrow
 from laconic.graph.network import Network
 from laconic.graph.trace import FLOAT
 
@@ -23,13 +24,13 @@ def cut(network: Network, sample_shape: tuple[int, ...], removed: Mapping[str, C
     if not edit.removed:
         return network
     found = narrow(network.module, sample_shape, edit.channels(), dtype)
-    arrays = dict(found.module.named_parameters(remove_duplicate=False))
-    forms = {name: _reformed(form, name, found.kept) for name, form in network.forms.items() if name in arrays}
+    read, every = dict(found.module.named_parameters()), aliases(network.module)
+    forms = {name: _reformed(form, name, found.kept) for one, form in network.forms.items() for name in every[one] if name in read}
     return Network(found.module, forms, (*network.edits, edit))
 
 
 def _reformed(form: Form, name: str, kept: Kept) -> Form:
-    masks = {axis: kept[name, axis] for axis in range(len(form.shape)) if (name, axis) in kept and not kept[name, axis].all()}
+    masks = cutting(kept, name, len(form.shape))
     if not masks:
         return form
     if not isinstance(form, Masked):

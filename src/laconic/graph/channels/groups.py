@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
 
 from laconic.graph.channels.atoms import FIXED, Labels
@@ -100,11 +101,27 @@ def table_of(model: nn.Module, sample_shape: tuple[int, ...], dtype: str = FLOAT
 
 def untied(model: nn.Module, names: Mapping[str, str]) -> dict[str, str]:
     """Placeholder → name; tensors of several names under the first of them."""
-    first: dict[int, str] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        first.setdefault(id(tensor), name)
-    state = model.state_dict(keep_vars=True)
-    return {placeholder: first[id(state[name])] if name in state else name for placeholder, name in names.items()}
+    every = aliases(model)
+    return {placeholder: every[name][0] if name in every else name for placeholder, name in names.items()}
+
+
+def aliases(model: nn.Module) -> dict[str, list[str]]:
+    """Name of a parameter or buffer → all names of the same tensor, in order.
+
+    >>> layer = nn.Linear(2, 2, bias=False)
+    >>> aliases(nn.Sequential(layer, nn.ReLU(), layer))
+    {'0.weight': ['0.weight', '2.weight'], '2.weight': ['0.weight', '2.weight']}
+    """
+    names: dict[int, list[str]] = defaultdict(list)
+    tensors = tensors_of(model)
+    for name, tensor in tensors.items():
+        names[id(tensor)].append(name)
+    return {name: names[id(tensor)] for name, tensor in tensors.items()}
+
+
+def tensors_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers, each under all of its names."""
+    return dict((*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)))
 
 
 def groups_of(table: Table) -> tuple[Group, ...]:

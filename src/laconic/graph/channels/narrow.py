@@ -10,14 +10,14 @@ from torch import fx, nn
 
 from laconic.base.errors import ModelError
 from laconic.graph.channels.atoms import Labels
-from laconic.graph.channels.groups import axes_of, groups_of, untied
+from laconic.graph.channels.groups import aliases, axes_of, groups_of, tensors_of, untied
 from laconic.graph.channels.table import Table
 from laconic.graph.layered import assembled
 from laconic.graph.trace import FLOAT, exported, held_names
 from laconic.graph.values import arguments, number, operator, shape_of
 
 Kept = Mapping[tuple[str, int], np.ndarray]
-"""(tensor, axis) → mask of what stays along it."""
+"""(tensor, axis) → mask of what stays along it; of a tensor of several names, under each."""
 
 SHAPED = {"view": "size", "reshape": "shape", "_unsafe_view": "size", "expand": "size", "unflatten": "sizes"}
 
@@ -57,12 +57,10 @@ def narrowed(model: nn.Module, sample_shape: tuple[int, ...], removed: Mapping[s
 def narrow(model: nn.Module, sample_shape: tuple[int, ...], removed: Mapping[str, Collection[int]], dtype: str = FLOAT) -> Narrower:
     """As `narrowed`, with what stayed of each tensor."""
     program = exported(model, sample_shape, dtype, free_batch=True)
-    names = held_names(program)
-    table = Table(program.graph, untied(model, names))
-    gone = _atoms(table, removed)
-    cut = _Cut(table, gone)
+    table, every = Table(program.graph, untied(model, held_names(program))), aliases(model)
+    cut = _Cut(table, _atoms(table, removed))
     smaller = assembled(model, program, cut.rewrite)
-    kept = {key: cut.kept(labels) for key, labels in axes_of(table).items()}
+    kept = {(name, axis): cut.kept(labels) for (first, axis), labels in axes_of(table).items() for name in every.get(first, [first])}
     _slice(smaller, kept)
     return Narrower(smaller, kept)
 
@@ -187,29 +185,34 @@ def _places(node: fx.Node) -> list[str]:
     return [arg.name for arg in node.target._schema.arguments]  # type: ignore[union-attr]
 
 
+def cutting(kept: Kept, name: str, axes: int) -> dict[int, np.ndarray]:
+    """Axis of a tensor of so many → mask of what stays, for those that lose something."""
+    masks = {axis: kept[name, axis] for axis in range(axes) if (name, axis) in kept}
+    return {axis: mask for axis, mask in masks.items() if not mask.all()}
+
+
 @torch.no_grad()
 def _slice(module: fx.GraphModule, kept: Kept) -> None:
-    """Cut every tensor, then tell the layers how wide they are."""
-    state = {name for name, _ in (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False))}
+    """Cut every tensor once, whatever its names, then tell the layers how wide they are."""
+    left: dict[int, torch.Tensor] = {}
     touched = set()
-    for (name, axis), mask in kept.items():
-        if name in state and not mask.all():
+    for name, value in tensors_of(module).items():
+        masks = cutting(kept, name, value.ndim)
+        if masks:
             path, _, word = name.rpartition(".")
             owner = module.get_submodule(path)
-            value = getattr(owner, word)
-            index = torch.from_numpy(np.flatnonzero(mask)).to(value.device)
-            _put(owner, word, value.index_select(axis, index))
-            touched.add(path)
-    for path in touched:
-        _tell(module.get_submodule(path))
+            setattr(owner, word, left.setdefault(id(value), _left(value, masks)))
+            touched.add(owner)
+    for owner in touched:
+        _tell(owner)
 
 
-def _put(owner: nn.Module, word: str, value: torch.Tensor) -> None:
-    old = getattr(owner, word)
-    if isinstance(old, nn.Parameter):
-        setattr(owner, word, nn.Parameter(value, old.requires_grad))
-    else:
-        owner.register_buffer(word, value, persistent=word not in owner._non_persistent_buffers_set)
+def _left(value: torch.Tensor, masks: Mapping[int, np.ndarray]) -> torch.Tensor:
+    """What the masks let through; a parameter stays one."""
+    left = value
+    for axis, mask in masks.items():
+        left = left.index_select(axis, torch.from_numpy(np.flatnonzero(mask)).to(value.device))
+    return nn.Parameter(left, value.requires_grad) if isinstance(value, nn.Parameter) else left
 
 
 def _tell(layer: nn.Module) -> None:

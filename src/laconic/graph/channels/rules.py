@@ -98,15 +98,30 @@ def group_norm(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
 
 def embedding(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
     """Makes channels of the last axis by axis 1 of its table."""
+    table.atoms.fix(table.labels(given["indices"]), "it is a place in a table")
     outputs = table.atoms.fresh((shape_of(given["weight"])[1],))
     table.hold(given["weight"], 1, outputs)
     return table.along(outputs, -1, len(shape_of(node)))
 
 
 def attention(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
-    """Heads go whole, as what one of them reads is scaled by its width."""
-    labels = [table.atoms.merge(table.labels(given[name]), [-2, -1]) for name in ("query", "key", "value")]
-    return table.atoms.join(*labels)
+    """Heads go whole, as what one of them reads is scaled by its width; with a head of keys and values go all that read it."""
+    operands = [given[name] for name in ("query", "key", "value", "attn_mask") if is_tensor(given[name])]
+    return _broadcast(table, [_by_head(table, operand, _heads(node)) for operand in operands])
+
+
+def _by_head(table: "Table", operand: fx.Node, heads: int) -> Labels:
+    """One atom for each head that reads it; what all heads read stays."""
+    labels, own = table.atoms.merge(table.labels(operand), [-2, -1]), _heads(operand)
+    if own == 1 < heads:
+        table.atoms.fix(labels, "all heads read it")
+        return _free(labels.ndim)
+    stays = np.where(labels < 0, FIXED, labels)
+    return np.repeat(stays, heads // own, -3) if own < heads and labels.shape[-3] > 1 else stays
+
+
+def _heads(node: fx.Node) -> int:
+    return prod(shape_of(node)[-3:-2])
 
 
 def product(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
@@ -159,10 +174,11 @@ def same(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
     return table.labels(_passing(given))
 
 
-def windowed(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
-    """Pooling and resizing: mixes along all axes but the first two."""
+def windowed(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels | list[Labels]:
+    """Pooling and resizing: mixes along all axes but the first two; a second result says where the first was found."""
     labels = table.labels(_passing(given))
-    return table.atoms.merge(labels, range(2, labels.ndim))
+    merged = table.atoms.merge(labels, range(2, labels.ndim))
+    return merged if is_tensor(node) else [merged for _ in node.meta["val"]]
 
 
 def reduced(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
@@ -170,10 +186,9 @@ def reduced(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
     labels = table.labels(given["self"])
     axes = _axes(given.get("dim"), labels.ndim)
     _fix_along(table, labels, axes, "it is summed up or compared with the others")
-    kept = np.take(labels, [0], axes[0]) if len(axes) == 1 else labels
     for axis in axes:
-        kept = np.take(kept, [0], axis)
-    return kept if given.get("keepdim") else kept.reshape([side for axis, side in enumerate(kept.shape) if axis not in axes])
+        labels = np.take(labels, [0], axis)
+    return labels if given.get("keepdim") else labels.reshape([side for axis, side in enumerate(labels.shape) if axis not in axes])
 
 
 def normalised(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
@@ -309,6 +324,10 @@ def shuffled(table: "Table", node: fx.Node, given: dict[str, Any]) -> Labels:
     vector = table.vector(given["self"], 1)
     merged = table.atoms.merge(vector.reshape(shape_of(node)[1], -1), [1])
     return table.along(merged.reshape(-1), 1, len(shape_of(node)))
+
+
+def asserted(table: "Table", node: fx.Node, given: dict[str, Any]) -> None:
+    """Where a tensor changes its type, the tracer notes of which it was: that makes nothing and asks for no channel."""
 
 
 def unknown(table: "Table", node: fx.Node, given: dict[str, Any]) -> Any:

@@ -28,7 +28,9 @@ RULES: Mapping[str, rules.Rule] = {
     **dict.fromkeys(("clone", "contiguous", "alias", "detach", "to", "_to_copy", "lift_fresh_copy"), rules.same),
     **dict.fromkeys(("dropout", "feature_dropout"), rules.same),
     **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"), rules.windowed),
-    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool2d"), rules.windowed),
+    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"), rules.windowed),
+    **dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"), rules.windowed),
+    **dict.fromkeys(("max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices"), rules.windowed),
     **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d"), rules.windowed),
     **dict.fromkeys(("reflection_pad2d", "replication_pad2d"), rules.windowed),
     "linear": rules.linear,
@@ -43,6 +45,7 @@ RULES: Mapping[str, rules.Rule] = {
     "select": rules.selected,
     "unbind": rules.unbound,
     "pixel_shuffle": rules.shuffled,
+    "_assert_tensor_metadata": rules.asserted,
 }
 
 
@@ -64,7 +67,7 @@ class Table:
         self._names = names
         self._labels: dict[fx.Node, Any] = {}
         self._whole: list[tuple[Labels, int]] = []
-        for node in graph.nodes:
+        for node in _read(graph):
             self._visit(node)
         self._settle()
 
@@ -179,6 +182,15 @@ class Table:
         for (name, axis), labels in self.held.items():
             if name in self.loose:
                 self.atoms.join(self.loose[name], self.along(labels, axis, self.loose[name].ndim))
+
+
+def _read(graph: fx.Graph) -> list[fx.Node]:
+    """The nodes whose results somebody reads: of any other, what it asks of its operands does not matter."""
+    read: set[fx.Node] = set()
+    for node in reversed(graph.nodes):
+        if node.is_impure() or not read.isdisjoint(node.users):
+            read.add(node)
+    return [node for node in graph.nodes if node in read]
 
 
 def _of_input(node: fx.Node) -> Labels:
