@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from laconic.base.errors import ModelError
 from laconic.nn.shuffle import ChannelShuffle
 from laconic.profile import count
+from laconic.zoo.alexnet import GROUPED, AlexNet
 from laconic.zoo.blocks.conv import ConvNormAct
 from laconic.zoo.blocks.fire import Fire, FireStage
 from laconic.zoo.blocks.inverted_residual import InvertedResidual, InvertedStage
@@ -18,6 +20,7 @@ from laconic.zoo.shufflenet_v1 import ShuffleStage
 from laconic.zoo.shufflenet_v1 import Unit as UnitV1
 from laconic.zoo.shufflenet_v2 import Unit as UnitV2
 from laconic.zoo.stages import Stage
+from laconic.zoo.xception import Xception
 
 INVERTED = InvertedStage(width=8, activation=nn.ReLU6, block=InvertedResidual)
 FIRE = FireStage(width=16, squeeze=4, block=Fire)
@@ -135,3 +138,9 @@ def test_a_map_is_averaged_down_and_never_up(sides, pixels):
     layer, left = averaged(*sides, 6)
     assert left == pixels
     assert layer(torch.zeros(1, 2, *sides)).flatten(1).shape == (1, 2 * pixels)
+
+
+@pytest.mark.parametrize("build", [lambda: Xception(groups=3), lambda: AlexNet(rows=[replace(GROUPED[0], groups=7), *GROUPED[1:]])])
+def test_channels_that_cannot_be_shared_out_are_refused(build):
+    with torch.device("meta"), pytest.raises(ModelError, match="channels make no"):
+        build()

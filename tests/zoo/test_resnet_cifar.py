@@ -1,10 +1,12 @@
 """The residual networks against their definition."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from laconic.base.errors import ModelError
-from laconic.zoo.resnet_cifar import Block, ResNetCifar, SubsampleAndPad
+from laconic.zoo.resnet_cifar import STAGES, Block, ResidualStage, ResNetCifar, SubsampleAndPad
 
 
 def test_names_are_those_of_the_public_checkpoints():
@@ -42,7 +44,7 @@ def test_option_b_projects():
 
 
 def test_a_block_without_a_residual_is_its_shortcut():
-    block = Block(8, 16, stride=2).eval()
+    block = Block(8, ResidualStage(width=16, block=Block), 2).eval()
     torch.nn.init.zeros_(block.bn2.weight)
     x = torch.randn(2, 8, 6, 6)
     torch.testing.assert_close(block(x), block.shortcut(x).relu(), rtol=0, atol=0)
@@ -54,6 +56,14 @@ def test_stages_halve_the_image():
         stage.register_forward_hook(lambda module, inputs, output: seen.append(tuple(output.shape[1:])))
     network(torch.zeros(1, 3, 32, 32))
     assert seen == [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
+
+
+def test_its_table_can_be_changed():
+    wider = [replace(row, width=2 * row.width, activation=torch.nn.SiLU) for row in STAGES]
+    network = ResNetCifar(8, 7, rows=wider).eval()
+    assert (network.conv1.out_channels, network.linear.in_features) == (32, 128)
+    assert not any(isinstance(part, torch.nn.ReLU) for part in network.modules())
+    assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
 
 
 def test_weights_start_with_the_variance_of_he():

@@ -1,6 +1,11 @@
 """What every architecture in the zoo must do, and what its paper says of it."""
 
+import csv
+import importlib
+import inspect
+import pkgutil
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +23,7 @@ from laconic.profile import count
 from laconic.runtime import Session
 from laconic.zoo import ZOO
 
+ROOT = Path(__file__).parents[2]
 SHALLOW = load_attribute(f"{Path(__file__).with_name('shallow.py')}:SHALLOW", error=LaconicError)
 
 # Published: LeNet-300-100 and Caffe's LeNet-5 in Han et al. 2016 (266 K, 431 K), exact by arithmetic; CIFAR ResNets: He et al. 2016,
@@ -127,8 +133,52 @@ def on_meta(name: str, **shape: object) -> nn.Module:
         return ZOO[name].build(**shape)
 
 
+def kinds(names):
+    builders = [ZOO[name].build for name in names]
+    return {build.func if isinstance(build, partial) else build for build in builders}
+
+
 def test_every_architecture_has_a_published_figure():
     assert set(ZOO) == set(PARAMETERS)
+
+
+def test_every_file_with_a_network_is_in_the_zoo():
+    files = [importlib.import_module(f"laconic.zoo.{file.name}") for file in pkgutil.iter_modules(laconic.zoo.__path__)]
+    classes = [found for file in files for _, found in inspect.getmembers(file, inspect.isclass) if found.__module__ == file.__name__]
+    networks = {found for found in classes if issubclass(found, nn.Module) and "sample_shape" in inspect.signature(found).parameters}
+    assert networks == kinds(ZOO)
+
+
+def test_every_kind_of_network_is_small_or_has_one_that_stands_for_its_family():
+    assert kinds([*SMALL, *FAMILIES]) == kinds(ZOO)
+
+
+def test_every_kind_of_network_is_small_or_has_a_shallow_one():
+    assert kinds(SMALL) | {shallow.network for shallow in SHALLOW.values()} == kinds(ZOO)
+
+
+COUNTED = {row["network"]: row for row in csv.DictReader((ROOT / "bench" / "results" / "zoo.csv").read_text("utf-8").splitlines())}
+
+
+def test_the_printed_table_has_every_architecture_in_its_order():
+    assert list(COUNTED) == list(ZOO)
+
+
+LONG = re.compile(r"-|34|44|56|1[015][012]|_x[02]|_x1_5|_large|xception")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if LONG.search(n) else ()) for n in ZOO])
+def test_parameters_and_macs_are_as_printed(name):
+    found = count(on_meta(name), ZOO[name].sample_shape)
+    assert (found.params, found.macs) == (int(COUNTED[name]["parameters"]), int(COUNTED[name]["MACs"]))
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_printed_figures_are_near_the_papers(name):
+    """Papers round, leave out layers, and some networks differ from theirs as their files say: within an eighth."""
+    for ours, theirs in (("parameters", "in the paper, M"), ("MACs", "in the paper, M MACs")):
+        if COUNTED[name][theirs]:
+            assert int(COUNTED[name][ours]) / 1e6 == pytest.approx(float(COUNTED[name][theirs]), rel=1 / 8), ours
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.blocks.plain import PlainStage, averaged, last_side, plain_conv, plain_features
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Pool, Row, channels_of, fitted
@@ -45,7 +45,7 @@ GROUPED: tuple[Row, ...] = (
 """2012, figure 2: the groups are the two GPUs."""
 
 
-class AlexNet(nn.Module):
+class AlexNet(HeStarted):
     """Five convolutions and three fully connected layers.
 
     Args:
@@ -86,7 +86,7 @@ class AlexNet(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden, classes),
         )
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

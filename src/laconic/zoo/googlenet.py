@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Pool, Row, Stage, build, channels_of, fitted
 
@@ -130,7 +130,7 @@ def _as_published(row: Row) -> Row:
     return replace(row, norm=False) if isinstance(row, ConvStage) else _POOL
 
 
-class GoogLeNet(nn.Module):
+class GoogLeNet(HeStarted):
     """Nine Inception modules.
 
     Args:
@@ -162,7 +162,7 @@ class GoogLeNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels_of(table), classes)
         self.register_load_state_dict_pre_hook(_without_side_classifiers)  # type: ignore[no-untyped-call]
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

@@ -16,7 +16,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from laconic.zoo.blocks.conv import ConvNormAct, full_conv
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.blocks.inverted_residual import InvertedStage, adds, inverted
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Row, Stage, build, channels_of, fitted, scaled
@@ -64,7 +64,7 @@ STAGES = (
 """MnasNet-B1, figure 7 without squeeze and excite: SepConv, then MBConv3 and MBConv6."""
 
 
-class MnasNet(nn.Module):
+class MnasNet(HeStarted):
     """Inverted residuals of kernels 3 and 5, found by search for a phone's latency.
 
     Args:
@@ -95,7 +95,7 @@ class MnasNet(nn.Module):
         (stem,), (separable,), *blocks, (last,) = build(channels, fitted(rows, min(sides), skip))
         self.layers = nn.Sequential(*stem.children(), *separable.children(), *blocks, *last.children())
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels_of(rows), classes))
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

@@ -21,7 +21,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from laconic.zoo.blocks.conv import full_conv
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.blocks.separable import DepthwiseSeparable
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Row, Stage, build_flat, channels_of, fitted, scaled
@@ -45,7 +45,7 @@ FULL = tuple(replace(stage, block=full_conv) for stage in STAGES)
 """Full convolutions in the same places (table 4)."""
 
 
-class MobileNetV1(nn.Module):
+class MobileNetV1(HeStarted):
     """Depthwise separable convolutions in a row.
 
     Args:
@@ -76,7 +76,7 @@ class MobileNetV1(nn.Module):
         self.features = build_flat(channels, rows)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(channels_of(rows), classes)
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from laconic.zoo.blocks.conv import full_conv
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.blocks.inverted_residual import InvertedStage, adds, inverted
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Row, Stage, build_flat, channels_of, fitted, scaled
@@ -58,7 +58,7 @@ STAGES = (
 """Table 2: its columns t, c, n, s."""
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(HeStarted):
     """Inverted residuals with linear bottlenecks.
 
     Args:
@@ -89,7 +89,7 @@ class MobileNetV2(nn.Module):
         rows = fitted((*scaled(body, width), *scaled([last], max(width, 1))), min(sides), skip)
         self.features = build_flat(channels, rows)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels_of(rows), classes))
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

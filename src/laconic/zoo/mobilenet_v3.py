@@ -17,7 +17,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from laconic.zoo.blocks.conv import full_conv
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.blocks.inverted_residual import InvertedResidual, InvertedStage
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Row, Stage, build_flat, channels_of, divisible, fitted, scaled
@@ -72,7 +72,7 @@ SMALL = (
 """Table 2, likewise."""
 
 
-class MobileNetV3(nn.Module):
+class MobileNetV3(HeStarted):
     """Inverted residuals, some with squeeze and excite, found by search.
 
     Args:
@@ -105,7 +105,7 @@ class MobileNetV3(nn.Module):
         features, hidden = channels_of(rows), divisible(hidden * width)
         self.features = build_flat(channels, rows)
         self.classifier = nn.Sequential(nn.Linear(features, hidden), nn.Hardswish(), nn.Dropout(dropout), nn.Linear(hidden, classes))
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

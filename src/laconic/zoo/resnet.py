@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from laconic.zoo.blocks.conv import ConvNormAct, full_conv
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Pool, Row, Stage, build, channels_of, fitted
 
@@ -105,7 +105,7 @@ TABLES = {
 """Tables by depth."""
 
 
-class ResNet(nn.Module):
+class ResNet(HeStarted):
     """A residual network of four stages.
 
     Args:
@@ -133,7 +133,7 @@ class ResNet(nn.Module):
         (stem,), (self.maxpool,), self.layer1, self.layer2, self.layer3, self.layer4 = table
         self.conv1, self.bn1, self.relu = stem.children()
         self.fc = nn.Linear(channels_of(rows), classes)
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

@@ -14,71 +14,56 @@ A depth of 6n + 2: a 3 × 3 convolution, three stages of n blocks on 32, 16 and 
 one linear layer. Names of parameters are those of the well-known public checkpoints, which load as they are.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from laconic.base.errors import ModelError
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.conv import ConvNormAct, full_conv
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.shapes import image_shape
+from laconic.zoo.stages import Row, Stage, build, channels_of
 
 Shortcut = Literal["A", "B"]
 
 
-class ResNetCifar(nn.Module):
-    """A residual network of depth 6n + 2 for small images.
+@dataclass(frozen=True, kw_only=True)
+class ResidualStage(Stage):
+    """A stage of residual blocks.
 
     Args:
-        depth: number of layers with weights on the longest path; 20, 32, 44, 56, 110 in the paper.
-        classes: number of outputs.
-        sample_shape: `(channels, height, width)`, 8 × 8 or more.
-        shortcut: where the shape changes, "A" subsamples and pads with zero channels (no parameters; the paper's choice on
-            CIFAR), "B" projects with a 1 × 1 convolution and batch norm.
-
-    Raises:
-        ModelError: the depth is not 6n + 2, or the sample is not an image, or too small.
+        shortcut: where the shape changes, "A" subsamples and pads with zero channels (no parameters; the paper's choice on CIFAR), "B"
+            projects with a 1 × 1 convolution and batch norm.
     """
 
-    def __init__(
-        self, depth: int = 20, classes: int = 10, sample_shape: tuple[int, ...] = (3, 32, 32), *, shortcut: Shortcut = "A"
-    ) -> None:
-        super().__init__()
-        if depth < 8 or depth % 6 != 2:
-            raise ModelError(f"a ResNet for CIFAR has a depth of 6n + 2, not {depth}", hint="20, 32, 44, 56 or 110")
-        channels, _, _ = image_shape(sample_shape, least=8)
-        blocks = (depth - 2) // 6
-        self.conv1 = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = _stage(16, 16, blocks, stride=1, shortcut=shortcut)
-        self.layer2 = _stage(16, 32, blocks, stride=2, shortcut=shortcut)
-        self.layer3 = _stage(32, 64, blocks, stride=2, shortcut=shortcut)
-        self.linear = nn.Linear(64, classes)
-        self.apply(he_normal)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits `(n, classes)` of images `(n, channels, height, width)`."""
-        x = functional.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        return self.linear(x.mean((2, 3)))
+    shortcut: Shortcut = "A"
 
 
 class Block(nn.Module):
-    """Two 3 × 3 convolutions with batch norm, added to a shortcut (figure 2, equations 1 and 2)."""
+    """Two 3 × 3 convolutions with batch norm, added to a shortcut (figure 2, equations 1 and 2).
 
-    def __init__(self, inputs: int, outputs: int, *, stride: int = 1, shortcut: Shortcut = "A") -> None:
+    Args:
+        inputs: channels that enter.
+        stage: its width, kernel, activation and shortcut are taken.
+        stride: of the first convolution and of the shortcut.
+
+    `(n, inputs, h, w)` → `(n, width, h / stride, w / stride)`, rounded up.
+    """
+
+    def __init__(self, inputs: int, stage: ResidualStage, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.shortcut = _shortcut(inputs, outputs, stride, shortcut)
+        self.conv1, self.bn1 = ConvNormAct(inputs, stage.width, stage.kernel, stride, activation=None)
+        self.conv2, self.bn2 = ConvNormAct(stage.width, stage.width, stage.kernel, activation=None)
+        self.activation = stage.activation()
+        self.shortcut = _shortcut(inputs, stage, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(n, outputs, height / stride, width / stride)` of `(n, inputs, height, width)`."""
-        residual = functional.relu(self.bn1(self.conv1(x)))
-        residual = self.bn2(self.conv2(residual))
-        return functional.relu(residual + self.shortcut(x))
+        """The block's maps."""
+        residual = self.activation(self.bn1(self.conv1(x)))
+        return self.activation(self.bn2(self.conv2(residual)) + self.shortcut(x))
 
 
 class SubsampleAndPad(nn.Module):
@@ -95,14 +80,60 @@ class SubsampleAndPad(nn.Module):
         return functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.before, self.after))
 
 
-def _shortcut(inputs: int, outputs: int, stride: int, kind: Shortcut) -> nn.Module:
-    if stride == 1 and inputs == outputs:
+def _shortcut(inputs: int, stage: ResidualStage, stride: int) -> nn.Module:
+    if stride == 1 and inputs == stage.width:
         return nn.Identity()
-    if kind == "A":
-        return SubsampleAndPad(inputs, outputs, stride)
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+    if stage.shortcut == "A":
+        return SubsampleAndPad(inputs, stage.width, stride)
+    return ConvNormAct(inputs, stage.width, 1, stride, activation=None)
 
 
-def _stage(inputs: int, outputs: int, blocks: int, *, stride: int, shortcut: Shortcut) -> nn.Sequential:
-    first = Block(inputs, outputs, stride=stride, shortcut=shortcut)
-    return nn.Sequential(first, *(Block(outputs, outputs) for _ in range(1, blocks)))
+STAGES: tuple[Row, ...] = (
+    Stage(width=16, block=full_conv),
+    ResidualStage(width=16, block=Block),
+    ResidualStage(width=32, stride=2, block=Block),
+    ResidualStage(width=64, stride=2, block=Block),
+)
+"""The table of section 4.2, for n = 1: the network's depth says how many blocks are in its stages."""
+
+
+class ResNetCifar(HeStarted):
+    """A residual network of depth 6n + 2 for small images.
+
+    Args:
+        depth: number of layers with weights on the longest path; 20, 32, 44, 56, 110 in the paper.
+        classes: number of outputs.
+        sample_shape: `(channels, height, width)`, 8 × 8 or more.
+        shortcut: "A" or "B", for all stages.
+        rows: its table: the first convolution, and three stages of blocks whose depth and shortcut are set.
+
+    Raises:
+        ModelError: the depth is not 6n + 2, or the sample is not an image, or too small.
+    """
+
+    def __init__(
+        self,
+        depth: int = 20,
+        classes: int = 10,
+        sample_shape: tuple[int, ...] = (3, 32, 32),
+        *,
+        shortcut: Shortcut = "A",
+        rows: Sequence[Row] = STAGES,
+    ) -> None:
+        super().__init__()
+        if depth < 8 or depth % 6 != 2:
+            raise ModelError(f"a ResNet for CIFAR has a depth of 6n + 2, not {depth}", hint="20, 32, 44, 56 or 110")
+        channels, _, _ = image_shape(sample_shape, least=8)
+        blocks = (depth - 2) // 6
+        table = [replace(row, depth=blocks, shortcut=shortcut) if isinstance(row, ResidualStage) else row for row in rows]
+        (stem,), *stages = build(channels, table)
+        self.conv1, self.bn1, self.activation = stem.children()
+        self.layer1, self.layer2, self.layer3 = stages
+        self.linear = nn.Linear(channels_of(rows), classes)
+        self.reset_parameters()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `(n, classes)` of images `(n, channels, height, width)`."""
+        x = self.activation(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(x.mean((2, 3)))

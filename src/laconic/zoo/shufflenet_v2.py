@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from laconic.nn.shuffle import ChannelShuffle
 from laconic.zoo.blocks.conv import ConvNormAct, full_conv
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Pool, Row, Stage, build, channels_of, fitted
 
@@ -78,7 +78,7 @@ TABLES = {"0_5": table(48), "1_0": table(116), "1_5": table(176), "2_0": table(2
 """Tables by the scale of the channels."""
 
 
-class ShuffleNetV2(nn.Module):
+class ShuffleNetV2(HeStarted):
     """Units that split, filter and shuffle.
 
     Args:
@@ -104,7 +104,7 @@ class ShuffleNetV2(nn.Module):
         rows = fitted(rows, min(sides), skip)
         (self.conv1,), (self.maxpool,), self.stage2, self.stage3, self.stage4, (self.conv5,) = build(channels, rows)
         self.fc = nn.Linear(channels_of(rows), classes)
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

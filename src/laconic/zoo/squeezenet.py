@@ -20,7 +20,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from laconic.zoo.blocks.fire import Bypass, Fire, FireStage
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Pool, Row, Stage, build, channels_of, fitted
 
@@ -62,7 +62,7 @@ SQUEEZENET_1_1: tuple[Row, ...] = (
 """The authors' later version: a smaller conv1, and poolings behind conv1, fire3 and fire5."""
 
 
-class SqueezeNet(nn.Module):
+class SqueezeNet(HeStarted):
     """Fire modules, then a 1 × 1 convolution to the classes and the mean over the image.
 
     Args:
@@ -93,7 +93,7 @@ class SqueezeNet(nn.Module):
         (stem,), *rest = build(channels, fitted(fires, min(sides), skip))
         self.features = nn.Sequential(*stem.children(), *(block for row in rest for block in row))
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Conv2d(channels_of(rows), classes, 1), nn.ReLU())
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

@@ -53,12 +53,14 @@ class Stage(Row):
         kernel, stride: as for a row.
         width: channels that leave each block.
         depth: number of blocks.
+        multiple: what the width stays a multiple of when it is scaled: its groups of channels ask for that, or a machine's vectors.
         activation: class of the activation.
         block: builds one from the channels that enter it, its stage and its stride.
     """
 
     width: int
     depth: int = 1
+    multiple: int = 8
     activation: type[nn.Module] = nn.ReLU
     block: Callable[..., nn.Module]
 
@@ -116,10 +118,10 @@ def divisible(width: float, by: int = 8) -> int:
 
 
 def scaled(rows: Sequence[R], factor: float) -> tuple[R, ...]:
-    """The table at `factor` times the width (Howard et al. 2017, section 3.3), in multiples of 8; at 1 it stays as it is."""
+    """The table at `factor` times the width (Howard et al. 2017, section 3.3), in the stages' multiples; at 1 it stays as it is."""
     if factor == 1:
         return tuple(rows)
-    return tuple(replace(row, width=divisible(row.width * factor)) if isinstance(row, Stage) else row for row in rows)
+    return tuple(replace(row, width=divisible(row.width * factor, row.multiple)) if isinstance(row, Stage) else row for row in rows)
 
 
 def fitted(rows: Sequence[R], side: int, skip: int | None = None, *, least: int = 4) -> tuple[R, ...]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.blocks.plain import PlainStage, averaged, last_side, plain_conv, plain_features
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Pool, Row, channels_of, fitted
@@ -37,7 +37,7 @@ DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2,
 """Convolutions in the five stages, by the number of layers with weights."""
 
 
-class VGG(nn.Module):
+class VGG(HeStarted):
     """Stages of 3 × 3 convolutions and three fully connected layers.
 
     Args:
@@ -80,7 +80,7 @@ class VGG(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, classes),
         )
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

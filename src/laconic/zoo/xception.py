@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from laconic.zoo.blocks.conv import ConvNormAct, full_conv
-from laconic.zoo.blocks.initialise import he_normal
+from laconic.zoo.blocks.initialise import HeStarted
 from laconic.zoo.blocks.separable import SeparableConv
 from laconic.zoo.shapes import image_shape
 from laconic.zoo.stages import Row, Stage, build_flat, channels_of, fitted, scaled
@@ -90,7 +90,7 @@ STAGES: tuple[Row, ...] = (
 """Figure 5: entry, middle and exit flow."""
 
 
-class Xception(nn.Module):
+class Xception(HeStarted):
     """Residual modules of separable convolutions.
 
     Args:
@@ -104,7 +104,7 @@ class Xception(nn.Module):
         dropout: share of the last features that training drops.
 
     Raises:
-        ModelError: the sample is not an image, or too small.
+        ModelError: the sample is not an image, or too small; channels cannot be shared out among the groups.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Xception(nn.Module):
         table = fitted(scaled(grouped, width), min(sides), skip)
         self.features = build_flat(channels, table)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels_of(table), classes))
-        self.apply(he_normal)
+        self.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, channels, height, width)`."""

@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from laconic import compress
 from laconic.base.errors import ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
@@ -23,7 +22,6 @@ from laconic.methods.distill.school import School
 from laconic.methods.finetune import Finetune
 from laconic.methods.share import Share
 from laconic.methods.step import Context
-from laconic.methods.transfer import Transfer
 from laconic.train import Task, classification
 from laconic.train.soft_targets import soft_targets
 from laconic.train.task import BatchLoss
@@ -493,12 +491,11 @@ def test_sequences_give_hints_and_have_no_attention_maps(data: Data) -> None:
     replace(other, hints=0.0).check(Network(fewer), Context(data, fewer))
 
 
-def test_a_layer_of_ours_that_cannot_forget_is_refused_too(data: Data) -> None:
-    model = nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 4)
-    )
-    with pytest.raises(RecipeError, match="cannot be drawn afresh"):
-        compress(model, data, [Transfer(kind="c4"), Distill(epochs=1, teacher="self", scratch=True)])
+def test_what_a_step_before_built_and_cannot_be_drawn_afresh_is_refused_too(data: Data) -> None:
+    model = Attentive(token=True)
+    step, context = Distill(epochs=0, teacher="self", scratch=True), Context(data, model)
+    with pytest.raises(RecipeError, match="token cannot be drawn afresh"):
+        step.apply(Network(model), step.plan(Network(model), context), context)
 
 
 def test_numbers_are_only_put_together_by_their_mean(model: nn.Module, data: Data) -> None:

@@ -47,6 +47,11 @@ def test_by_name_and_by_pattern() -> None:
     assert names(network(3, 4), network(6, 7), {"[03]": "[03]"}) == [("0", "0"), ("3", "3")]
 
 
+def test_of_patterns_for_one_layer_the_first_counts() -> None:
+    assert names(network(3, 4), network(6, 7), {"0": "0", "[03]": "[03]"}) == [("0", "0"), ("3", "3")]
+    assert names(network(3, 4), network(6, 7), {"3": "0", "[03]": "[03]"}) == [("3", "0"), ("0", "0")]
+
+
 def test_shapes_are_those_of_what_layers_give() -> None:
     (pair,) = pairs(network(3), network(6), IMAGES, {"0": "0"})
     assert pair.shapes == ((3, 8, 8), (6, 8, 8))

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from laconic.artifact import Artifact, pack, unpack
 from laconic.base.errors import LaconicError
@@ -21,21 +20,9 @@ from laconic.runtime import Session
 
 PATH = Path(__file__).parents[2] / "graph" / "channels" / "architectures.py"
 ARCHITECTURES = load_attribute(f"{PATH}:ARCHITECTURES", error=LaconicError)
+random = load_attribute(f"{PATH}:random", error=LaconicError)
 QUICK = ("densely joined", "inverted residual", "mixer")
 CASES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ARCHITECTURES]
-
-
-def random(model: nn.Module) -> nn.Module:
-    """The model with statistics and scales that are not those of the start, in evaluation mode."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                drawn = (
-                    torch.rand(value.shape, generator=generator) + 0.5 if "var" in name else torch.randn(value.shape, generator=generator)
-                )
-                value.copy_(drawn if "var" in name else 0.3 * drawn)
-    return model.eval()
 
 
 def data_of(shape: tuple[int, ...], dtype: str) -> Data:

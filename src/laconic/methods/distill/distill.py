@@ -10,12 +10,12 @@ terms hold layers of the student against layers of the teacher (terms.py). With 
 
 import contextlib
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from laconic.base.errors import RecipeError
 from laconic.base.seeds import derive
@@ -142,18 +142,32 @@ def _formula(term: Inner) -> str:
 
 
 def _forget(model: nn.Module, seed: int) -> None:
-    """Draw the weights afresh."""
+    """Draw afresh what learns."""
+    kept = [(tensor, tensor.detach().clone()) for tensor in _frozen(model)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "scratch"))
-        for part in reversed(list(model.modules())):  # as they were built: the parts of a module before itself
+        for part in reversed(list(model.modules())):  # as they were built: the parts of a module before itself, which so has the last word
             if (reset := _reset(part)) is not None:
                 reset()
+    with torch.no_grad():
+        for tensor, value in kept:
+            tensor.copy_(value)
+
+
+def _frozen(model: nn.Module) -> Iterator[Tensor]:
+    """Parameters that do not learn, and the statistics of layers that have no others."""
+    for part in model.modules():
+        own = list(part.parameters(recurse=False))
+        frozen = [parameter for parameter in own if not parameter.requires_grad]
+        yield from frozen
+        if own and len(frozen) == len(own):
+            yield from part.buffers(recurse=False)
 
 
 def _check_forgets(model: nn.Module) -> None:
     for name, part in model.named_modules():
-        for own, _ in part.named_parameters(recurse=False):
-            if _reset(part) is None:
+        for own, parameter in part.named_parameters(recurse=False):
+            if parameter.requires_grad and _reset(part) is None:
                 found = f"{name}.{own}".lstrip(".") + " cannot be drawn afresh: its module has no reset_parameters()"
                 raise RecipeError(found, where="distill, scratch", hint="give its module one, or leave scratch out")
 

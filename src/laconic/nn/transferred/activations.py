@@ -36,7 +36,13 @@ class MultiBias(nn.Module):
     def __init__(self, channels: int, copies: int = 2) -> None:
         super().__init__()
         self.copies = copies
-        self.bias = nn.Parameter(torch.linspace(-1, 1, copies).repeat_interleave(channels))
+        self.bias = nn.Parameter(torch.empty(copies * channels))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Spread the biases of a channel evenly from −1 to 1."""
+        self.bias.copy_(torch.linspace(-1, 1, self.copies).repeat_interleave(len(self.bias) // self.copies))
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, copies·channels, …)` of `(n, channels, …)`."""

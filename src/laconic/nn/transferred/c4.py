@@ -10,6 +10,7 @@ A stride s keeps the law where (side + 2·padding − kernel) is a multiple of s
 import torch
 from torch import Tensor
 
+from laconic.base.errors import ModelError
 from laconic.nn.transferred.expanded import ExpandedConv2d
 
 TURNS = 4
@@ -34,13 +35,20 @@ class LiftingConv2d(ExpandedConv2d):
         stride, padding: as of `nn.Conv2d`, one number each.
         bias: whether every output channel has a bias, the same in all orientations.
 
+    Raises:
+        ModelError: the kernel is not one number.
+
     >>> LiftingConv2d(3, 8, 3, padding=1)(torch.zeros(1, 3, 9, 9)).shape
     torch.Size([1, 8, 4, 9, 9])
+    >>> LiftingConv2d(1, 4, (3, 5))
+    Traceback (most recent call last):
+    laconic.base.errors.ModelError: a kernel is turned by quarters and so is square: its side is one number of pixels, not (3, 5)
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0, *, bias: bool = True
     ) -> None:
+        _check_side(kernel_size)
         shape = (out_channels, in_channels, kernel_size, kernel_size)
         super().__init__(shape, in_channels * kernel_size**2, out_channels * bias, kernel_size, stride, padding)
 
@@ -64,11 +72,15 @@ class GroupConv2d(ExpandedConv2d):
 
     >>> GroupConv2d(3, 8, 3, padding=1)(torch.zeros(1, 3, 4, 9, 9)).shape
     torch.Size([1, 8, 4, 9, 9])
+    >>> GroupConv2d(3, 8, (3, 5))
+    Traceback (most recent call last):
+    laconic.base.errors.ModelError: a kernel is turned by quarters and so is square: its side is one number of pixels, not (3, 5)
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0, *, bias: bool = True
     ) -> None:
+        _check_side(kernel_size)
         shape = (out_channels, in_channels, TURNS, kernel_size, kernel_size)
         super().__init__(shape, in_channels * TURNS * kernel_size**2, out_channels * bias, kernel_size, stride, padding)
 
@@ -83,6 +95,11 @@ class GroupConv2d(ExpandedConv2d):
     def forward(self, x: Tensor) -> Tensor:
         """`(n, T, 4, height, width)` of `(n, C, 4, height, width)`."""
         return _apart(self.convolve(x.flatten(1, 2), self.filters(), _of_all(self.bias)))
+
+
+def _check_side(kernel_size: object) -> None:
+    if not isinstance(kernel_size, int):
+        raise ModelError(f"a kernel is turned by quarters and so is square: its side is one number of pixels, not {kernel_size}")
 
 
 def _of_all(bias: Tensor | None) -> Tensor | None:

@@ -37,9 +37,16 @@ class ExpandedConv2d(nn.Module, ABC):
         super().__init__()
         self.kernel_size, self.stride, self.dilation = pair(kernel_size), pair(stride), pair(dilation)
         self.padding = padding if isinstance(padding, str) else pair(padding)
-        bound = 1 / math.sqrt(fan_in)
-        self.weight = nn.Parameter(torch.empty(weight_shape).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(biases).uniform_(-bound, bound)) if biases else None
+        self.fan_in = fan_in
+        self.weight = nn.Parameter(torch.empty(weight_shape))
+        self.bias = nn.Parameter(torch.empty(biases)) if biases else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw base weights and biases as torch draws those of its convolutions: evenly within 1 / √fan-in."""
+        bound = 1 / math.sqrt(self.fan_in)
+        for parameter in self.parameters(recurse=False):
+            nn.init.uniform_(parameter, -bound, bound)
 
     @abstractmethod
     def filters(self) -> Tensor:

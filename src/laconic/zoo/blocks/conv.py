@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from laconic.base.errors import ModelError
 from laconic.zoo.stages import Stage
 
 Norm = Callable[[int], nn.Module]
@@ -19,6 +20,9 @@ class ConvNormAct(nn.Sequential):
         groups: of the convolution; with as many as `inputs` it is depthwise.
         activation: its class; None stays linear.
         norm: builds the normalisation from the number of channels.
+
+    Raises:
+        ModelError: the channels cannot be shared out among the groups.
 
     `(n, inputs, h, w)` → `(n, outputs, h / stride, w / stride)`, rounded up.
 
@@ -37,6 +41,7 @@ class ConvNormAct(nn.Sequential):
         activation: type[nn.Module] | None = nn.ReLU,
         norm: Norm = nn.BatchNorm2d,
     ) -> None:
+        check_groups(inputs, outputs, groups)
         conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
         super().__init__(conv, norm(outputs), *([] if activation is None else [activation()]))
 
@@ -44,3 +49,13 @@ class ConvNormAct(nn.Sequential):
 def full_conv(inputs: int, stage: Stage, stride: int, *, norm: Norm = nn.BatchNorm2d) -> ConvNormAct:
     """The block of a stage of full convolutions."""
     return ConvNormAct(inputs, stage.width, stage.kernel, stride, activation=stage.activation, norm=norm)
+
+
+def check_groups(inputs: int, outputs: int, groups: int) -> None:
+    """Refuse a convolution whose channels cannot be shared out among its groups.
+
+    Raises:
+        ModelError: inputs or outputs are no multiple of the groups, or there are none.
+    """
+    if groups < 1 or inputs % groups or outputs % groups:
+        raise ModelError(f"{inputs} → {outputs} channels make no {groups} groups", hint="take groups that divide both, or change the width")

@@ -12,3 +12,11 @@ def he_normal(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+class HeStarted(nn.Module):
+    """A network whose weights start by `he_normal`: when it is built, and when it is to forget what it learnt."""
+
+    def reset_parameters(self) -> None:
+        """Draw the weights of its convolutions and linear layers; a constructor's last line. Normalisations reset themselves."""
+        self.apply(he_normal)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from laconic.zoo.blocks.conv import check_groups
 from laconic.zoo.stages import Pool, Row, Stage, build
 
 
@@ -34,7 +35,11 @@ def plain_conv(inputs: int, stage: PlainStage, stride: int) -> nn.Sequential:
     """The block of a plain stage.
 
     Krizhevsky et al. divide by `(2 + 10⁻⁴ Σ a²)^0.75`, the sum over five channels; torch's α is that of the sum's mean.
+
+    Raises:
+        ModelError: the channels cannot be shared out among the groups.
     """
+    check_groups(inputs, stage.width, stage.groups)
     layers: list[nn.Module] = [nn.Conv2d(inputs, stage.width, stage.kernel, stride, stage.margin, groups=stage.groups)]
     layers += [nn.BatchNorm2d(stage.width)] if stage.norm else []
     layers += [stage.activation()]

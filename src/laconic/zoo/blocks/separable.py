@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from laconic.zoo.blocks.conv import ConvNormAct
+from laconic.zoo.blocks.conv import ConvNormAct, check_groups
 from laconic.zoo.stages import Stage
 
 
@@ -40,6 +40,9 @@ class SeparableConv(nn.Sequential):
         kernel: side of the spatial convolution in pixels, odd.
         groups: of the spatial convolution; a divisor of `inputs`, None for one per channel.
 
+    Raises:
+        ModelError: the groups do not divide the inputs.
+
     `(n, inputs, h, w)` → `(n, outputs, h, w)`.
 
     >>> [sum(p.numel() for p in SeparableConv(8, 16, groups=g).parameters()) - 32 for g in (1, 2, 4, None)]
@@ -47,8 +50,10 @@ class SeparableConv(nn.Sequential):
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, groups: int | None = None) -> None:
+        groups = inputs if groups is None else groups
+        check_groups(inputs, inputs, groups)
         super().__init__(
-            nn.Conv2d(inputs, inputs, kernel, padding=kernel // 2, groups=inputs if groups is None else groups, bias=False),
+            nn.Conv2d(inputs, inputs, kernel, padding=kernel // 2, groups=groups, bias=False),
             nn.Conv2d(inputs, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
