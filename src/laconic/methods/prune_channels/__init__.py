@@ -2,6 +2,7 @@
 
 prune_channels  the step: its target, and training meanwhile
 criteria        which channels matter
+activations     what layers give on samples
 budget          how many each group keeps
 masks           channels at zero while a network trains
 """

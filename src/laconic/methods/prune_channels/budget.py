@@ -59,13 +59,19 @@ class Budget:
 def globally(scores: Mapping[str, np.ndarray], share: float, multiple: int) -> dict[str, int]:
     """Of all channels together, the least `share` goes; each group keeps a tenth of its own, and a whole multiple.
 
+    Of channels that are alike, the next to go is of the group that has lost the smaller share of its own.
+
     >>> globally({"a": np.array([1.0, 2, 3]), "b": np.array([9.0, 9])}, 0.4, 1)
     {'a': 1, 'b': 2}
+    >>> globally({"a": np.zeros(4), "b": np.zeros(8)}, 0.5, 1)
+    {'a': 2, 'b': 4}
     """
-    everything = np.sort(np.concatenate(list(scores.values())))
-    gone = round(share * len(everything))
-    threshold = everything[gone] if gone < len(everything) else np.inf
-    return {name: _rounded(int(np.count_nonzero(own >= threshold)), len(own), multiple) for name, own in scores.items()}
+    everything = np.concatenate(list(scores.values()))
+    lost = np.concatenate([_places(own) / len(own) for own in scores.values()])
+    owners = np.repeat(np.arange(len(scores)), [len(own) for own in scores.values()])
+    going = np.lexsort((lost, everything))[: round(share * len(everything))]
+    gone = np.bincount(owners[going], minlength=len(scores))
+    return {name: _rounded(len(own) - int(less), len(own), multiple) for (name, own), less in zip(scores.items(), gone, strict=True)}
 
 
 def alike(scores: Mapping[str, np.ndarray], share: float, multiple: int) -> dict[str, int]:
@@ -75,6 +81,11 @@ def alike(scores: Mapping[str, np.ndarray], share: float, multiple: int) -> dict
     {'a': 4, 'b': 8}
     """
     return {name: _rounded(len(own) - round(share * len(own)), len(own), multiple) for name, own in scores.items()}
+
+
+def _places(scores: np.ndarray) -> np.ndarray:
+    """How many channels of its own group go before each."""
+    return np.argsort(np.argsort(scores, kind="stable"), kind="stable")
 
 
 def _rounded(keep: int, size: int, multiple: int) -> int:

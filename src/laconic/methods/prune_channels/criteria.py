@@ -11,7 +11,8 @@
     random      a draw
 
 A channel may be made by several layers at once, as where residuals are added. Each of them is scored by itself and divided by its mean,
-and the scores are added up; those of `taylor` are in the loss's own unit, and added as they are.
+and the scores are added up; those of `taylor` and `bn` are in a unit of their own, that of the loss and of normalised values, and added as
+they are.
 """
 
 import copy
@@ -25,11 +26,18 @@ from torch import Tensor, nn
 from laconic.base.errors import DataError, RecipeError
 from laconic.datasets.batches import batches
 from laconic.graph.channels import Group, Member, output_axis
+from laconic.methods.prune_channels.activations import mean_outputs
 from laconic.methods.step import Context
 from laconic.nn.checks import at_home
 
 Criterion = Literal["l1", "l2", "fpgm", "bn", "taylor", "activation", "random"]
 CRITERIA: tuple[str, ...] = get_args(Criterion)
+UNSEEN: Mapping[str, str] = {
+    "bn": "no normalisation scales its channels",
+    "activation": "nothing that makes its channels is seen at work",
+}
+"""criterion → why it leaves a group out, where it may."""
+
 BATCH = 64
 Norm = nn.modules.batchnorm._BatchNorm | nn.modules.instancenorm._InstanceNorm
 
@@ -74,9 +82,9 @@ def _by_filters(judge: Callable[[np.ndarray], np.ndarray]) -> "Judge":
 def _by_scales(model: nn.Module, groups: Sequence[Group], context: Context, samples: int) -> dict[str, np.ndarray]:
     found = {}
     for group in groups:
-        own = [_rows(model, member)[:, 0] for member in group.members if _is_scale(model, member.tensor)]
+        own = [_rows(model, member) for member in group.members if _is_scale(model, member.tensor)]
         if own:
-            found[group.name] = np.sum([_relative(np.abs(one)) for one in own], axis=0)
+            found[group.name] = np.sum([np.abs(one).mean(1) for one in own], axis=0)
     return found
 
 
@@ -106,16 +114,10 @@ def _decided(outputs: torch.Tensor, context: Context) -> torch.Tensor:
 
 
 def _by_activation(model: nn.Module, groups: Sequence[Group], context: Context, samples: int) -> dict[str, np.ndarray]:
-    twin = copy.deepcopy(model).eval()
-    sums: dict[str, np.ndarray] = {}
     watched = {group.name: member for group in groups for member in _last_maker(model, group)}
-    handles = [_layer(twin, one.tensor).register_forward_hook(_summing(name, one, sums)) for name, one in watched.items()]
-    with torch.no_grad():
-        for inputs, _ in _batches(context, samples):
-            twin(at_home(twin, inputs))
-    for handle in handles:
-        handle.remove()
-    return {name: _relative(own) for name, own in sums.items()}
+    names = {member.tensor for member in watched.values()}
+    seen = mean_outputs(model, names, (inputs for inputs, _ in _batches(context, samples)))
+    return {name: _relative(seen[one.tensor][np.array(one.places)].sum(1)) for name, one in watched.items() if one.tensor in seen}
 
 
 def _at_random(model: nn.Module, groups: Sequence[Group], context: Context, samples: int) -> dict[str, np.ndarray]:
@@ -168,19 +170,8 @@ def _batches(context: Context, samples: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _last_maker(model: nn.Module, group: Group) -> list[Member]:
     """The maker whose outputs are looked at: a normalisation, where there is one."""
-    found = makers(model, group)
-    scales = [member for member in found if _is_scale(model, member.tensor)]
-    weights = [member for member in found if member.tensor.endswith("weight")]
-    return (scales or weights)[:1]
-
-
-def _summing(name: str, member: Member, sums: dict[str, np.ndarray]) -> Callable[[nn.Module, object, Tensor], None]:
-    def add(module: nn.Module, _: object, output: Tensor) -> None:
-        axis = output.ndim - 1 if isinstance(module, nn.Linear | nn.LayerNorm | nn.Embedding) else 1
-        each = output.abs().transpose(axis, 0).flatten(1).mean(1).double().cpu().numpy()
-        sums[name] = sums.get(name, 0) + each[np.array(member.places)].sum(1)
-
-    return add
+    scales = [member for member in makers(model, group) if _is_scale(model, member.tensor)]
+    return (scales or filters(model, group))[:1]
 
 
 def _layer(model: nn.Module, name: str) -> nn.Module:

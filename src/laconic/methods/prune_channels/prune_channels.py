@@ -6,15 +6,18 @@ takes on this machine, *measured* on the exported graph of candidates, not deriv
 
 At once, they are cut. With `training`, they are first set to zero bit by bit, in rounds, while the network learns to do without (as
 `prune` does with weights; after each round the criterion is asked again), and cut at the end: where activations leave zeros alone, that
-changes nothing. With `sparsity`,
-the scales γ of normalisations are drawn to zero by λ · Σ|γ| meanwhile (Liu et al. 2017, "Network Slimming", eq. 1).
+changes nothing.
+
+With `sparsity`, the whole training draws the scales γ of normalisations to zero, by λ · Σ|γ| (Liu et al. 2017, "Network Slimming", eq. 1).
+How many channels go and which is decided after it, on the trained network, and they are cut at once: `finetune` then, as the paper does.
+The plan only says which groups that will be about.
 
 Heads of attention are groups as well, and go as one.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +30,7 @@ from laconic.graph.channels import Group, channel_groups, left_whole
 from laconic.graph.channels.cut import cut
 from laconic.graph.network import Network
 from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
-from laconic.methods.prune_channels.criteria import CRITERIA, Criterion, Norm, filters, scores
+from laconic.methods.prune_channels.criteria import CRITERIA, UNSEEN, Criterion, Norm, filters, scores
 from laconic.methods.prune_channels.masks import Masks
 from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, check_no_patience, one_said
 from laconic.profile import count
@@ -36,6 +39,7 @@ from laconic.train.task import BatchLoss
 
 TRIALS = 7  # halvings where each takes a measurement
 MULTIPLES = (8, 16, 32)
+LATER = "after training"  # is decided
 SAME_TIME = 0.97  # coarser widths must be faster by as much to be worth their coarseness
 TARGETS = ("ratio", "macs", "params", "latency")
 
@@ -56,7 +60,7 @@ class PruneChannels(Step):
         samples: of the training split, that taylor and activation look at.
         rounds: in how many rounds channels are set to zero; needs `training`.
         training: how to train meanwhile.
-        sparsity: λ, draws scales of normalisations to zero while training.
+        sparsity: λ, draws scales of normalisations to zero while training; what goes is decided by the network that comes out.
 
     >>> print(PruneChannels(macs=0.5))
     prune-channels: {macs: 0.5}
@@ -89,6 +93,9 @@ class PruneChannels(Step):
         )
         if (self.rounds > 1 or self.sparsity) and not self._trains:
             raise RecipeError("rounds and sparsity need training", where="prune-channels", hint="training: {epochs: 5, lr: 0.01}")
+        if self.rounds > 1 and self.sparsity:
+            found = "with sparsity, channels are chosen when training has drawn the scales, and all go at once"
+            raise RecipeError(found, where="prune-channels, rounds", hint="leave rounds out, and put a finetune behind")
         check_no_patience(self)
 
     def _is_share(self, name: str) -> bool:
@@ -115,19 +122,25 @@ class PruneChannels(Step):
         return PruneChannels(**target, criterion="l2", scope=self.scope, multiple=self._multiple)
 
     def plan(self, network: Network, context: Context) -> Plan:
-        """How many channels each group keeps.
+        """How many channels each group keeps; with `sparsity`, which groups may lose some.
 
         Raises:
             BudgetError: nothing that can be removed would meet the target. ExportError: the model cannot be traced.
+            RecipeError: the model has nothing that the criterion goes by, or no scales for `sparsity`.
         """
+        if self.sparsity and not _scales(network.module):
+            found = "sparsity has no scales to draw: the model has no batch or instance normalisation"
+            raise RecipeError(found, where="prune-channels, sparsity", hint="leave sparsity out")
         groups = _groups(network, context)
         budget = Budget(groups, _shapes(network.module), _counted(network, context))
         judged = self._scores(network, groups, context)
         keep = self._keep(judged, budget, network, context)
-        rows = [_row(group, keep[group.name], budget) for group in groups if group.name in keep]
+        rows = [self._row(group, keep.get(group.name), budget) for group in groups]
         return Plan((*rows, *_whole(network, context)))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
+        if self.training is not None and self.sparsity:
+            return self._after_training(network, self.training, context)
         keep = {row["group"]: row["kept"] for row in plan.rows if not row["why"]}
         groups = [group for group in _groups(network, context) if group.name in keep]
         if self.training is not None and self._trains:
@@ -181,14 +194,39 @@ class PruneChannels(Step):
         context.progress("measure", 0.0, f"{ratio:.2f} × the time")
         return ratio
 
+    def _row(self, group: Group, kept: int | None, budget: Budget) -> dict[str, Any]:
+        tensors = len({member.tensor for member in group.members})
+        if kept is None:
+            return _staying(group.name, group.size, tensors, UNSEEN[self.criterion])
+        row = {"group": group.name, "kept": kept, "of": group.size, "tensors": tensors}
+        if self.sparsity:
+            return {**row, "kept": LATER, "estimated MACs": LATER, "estimated parameters": LATER, "why": ""}
+        without = {group.name: kept}
+        return {**row, "estimated MACs": budget.macs(without), "estimated parameters": budget.params(without), "why": ""}
+
+    def _after_training(self, network: Network, training: Training, context: Context) -> Network:
+        """What the trained network says can go, by the same step without training."""
+        loss = self._drawing(context.lesson(training, network.module))
+        drawn = context.fit(network, loss, context.bounded(training), "prune-channels")
+        at_once = replace(self, training=None, sparsity=0.0)
+        return at_once.apply(drawn, at_once.plan(drawn, context), context)
+
+    def _drawing(self, lesson: BatchLoss) -> BatchLoss:
+        """The loss, and λ · Σ|γ|."""
+
+        def loss(model: nn.Module, inputs: Tensor, targets: Any) -> Tensor:
+            return lesson(model, inputs, targets) + self.sparsity * sum(scale.abs().sum() for scale in _scales(model))
+
+        return loss
+
     def _while_training(
         self, network: Network, groups: list[Group], keep: Mapping[str, int], training: Training, context: Context
     ) -> Network:
         """What is zero at the end is cut."""
         masks = Masks(network, groups)
         self._close(masks, groups, keep, context, 1)
-        loss = self._loss(masks.held.module, context.lesson(training, network.module))
-        for tick in context.train(masks.held.module, loss, context.bounded(training), "prune-channels"):
+        lesson = context.lesson(training, network.module)
+        for tick in context.train(masks.held.module, lesson, context.bounded(training), "prune-channels"):
             due, before = self._round(tick.progress), self._round(tick.step / tick.steps)
             if due > before:
                 self._close(masks, groups, keep, context, due)
@@ -201,15 +239,6 @@ class PruneChannels(Step):
         stay = {group.name: keep[group.name] + round(ahead * (group.size - keep[group.name])) for group in groups}
         masks.close(stay, self._scores(masks.now(), groups, context))
 
-    def _loss(self, module: nn.Module, lesson: BatchLoss) -> BatchLoss:
-        scales = [layer for layer in module.modules() if isinstance(layer, Norm) and layer.weight is not None]
-
-        def loss(model: nn.Module, inputs: Tensor, targets: Any) -> Tensor:
-            total = lesson(model, inputs, targets)
-            return total + self.sparsity * sum(layer.weight.abs().sum() for layer in scales) if self.sparsity else total
-
-        return loss
-
     def _round(self, progress: float) -> int:
         return min(int(progress * self.rounds) + 1, self.rounds)
 
@@ -219,6 +248,11 @@ def _groups(network: Network, context: Context) -> list[Group]:
     stage = context.data.preprocessing
     found = channel_groups(network.module, stage.shape, stage.dtype)
     return [group for group in found if group.size > 1 and filters(network.module, group)]
+
+
+def _scales(model: nn.Module) -> list[Tensor]:
+    """Of all normalisations that the criterion `bn` would ask."""
+    return [layer.weight for layer in model.modules() if isinstance(layer, Norm) and layer.weight is not None]
 
 
 def _without(network: Network, gone: Mapping[str, np.ndarray], context: Context) -> Network:
@@ -242,25 +276,12 @@ def _check_reachable(least: float, target: float, step: str) -> None:
         raise BudgetError(found, where=step, hint="a larger share, or prune-blocks beside it")
 
 
-def _row(group: Group, kept: int, budget: Budget) -> dict[str, Any]:
-    without = {group.name: kept}
-    return {
-        "group": group.name,
-        "kept": kept,
-        "of": group.size,
-        "tensors": len({member.tensor for member in group.members}),
-        "estimated MACs": budget.macs(without),
-        "estimated parameters": budget.params(without),
-        "why": "",
-    }
+def _staying(name: str, size: int, tensors: int, why: str) -> dict[str, Any]:
+    return {"group": name, "kept": size, "of": size, "tensors": tensors, "estimated MACs": 1.0, "estimated parameters": 1.0, "why": why}
 
 
 def _whole(network: Network, context: Context) -> list[dict[str, Any]]:
     """A row for every weight whose outputs all stay, with the reason."""
     stage, named = context.data.preprocessing, dict(network.module.named_parameters())
     found = left_whole(network.module, stage.shape, stage.dtype)
-    outputs = {name: int(named[name].shape[0]) for name in found if name in named}
-    return [
-        {"group": name, "kept": size, "of": size, "tensors": 1, "estimated MACs": 1.0, "estimated parameters": 1.0, "why": found[name]}
-        for name, size in outputs.items()
-    ]
+    return [_staying(name, int(named[name].shape[0]), 1, found[name]) for name in found if name in named]
