@@ -72,8 +72,17 @@ def test_a_tournament_ranks_every_engine_and_is_remembered(cli: Any, desk: Any, 
     assert (tmp_path / "laconic" / "engines.json").is_file()
     out = cli("bench", desk.small, "--tournament", "--repeats", "3").out
     assert "is fastest" in out
+    assert "the fastest of calls with one sample" in out
     assert "from now on" in out
 
 
 def test_a_tournament_is_of_one_file(cli: Any, desk: Any) -> None:
     assert cli("bench", desk.small, desk.small, "--tournament").code == 2
+
+
+def test_the_winner_of_larger_batches_is_not_what_load_takes(cli: Any, desk: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    out = cli("bench", desk.small, "--tournament", "--batch", "32", "--repeats", "2").out
+    assert "is fastest" in out
+    assert "from now on" not in out
+    assert not (tmp_path / "laconic").exists()

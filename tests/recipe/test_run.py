@@ -28,6 +28,7 @@ from laconic.methods.step import Step
 from laconic.recipe import Recipe, Run, parse, run
 from laconic.recipe.measure import speed_line
 from laconic.runtime import Session
+from laconic.runtime.engines import Choice
 from laconic.train import Task, classification
 
 Digest = Callable[[nn.Module], str]
@@ -343,3 +344,17 @@ def test_progress_is_told_in_words(model: nn.Module, data: Data, monkeypatch: py
 )
 def test_the_sentence_about_speed_is_honest(ratio: float, forms: list[str], words: str) -> None:
     assert words in speed_line(Measure(ratio, "x", "x"), forms, engine="torch")
+
+
+def test_the_sentence_names_an_engine_that_is_clearly_faster_and_how_to_ask_for_it() -> None:
+    better = Choice("laconic"), Measure(4.2, "x", "x")
+    said = speed_line(Measure(1.02, "x", "x"), ["masked"], "ONNX Runtime", better)
+    assert said.startswith("About as fast as before (1.02 ×) in ONNX Runtime on this machine: zeros")
+    assert said.endswith('In another engine the file runs 4.20 × as fast as there: laconic.load(FILE, engine="laconic").')
+
+
+def test_other_engines_are_tried_on_files_with_a_graph_alone(model: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("laconic.recipe.measure.clearly_faster", lambda *_: (Choice("openvino"), Measure(2, "x", "x")))
+    assert 'engine="openvino"' in run(model, data, SHORT).record.speed_line
+    stub_graphs(monkeypatch)
+    assert "engine" not in run(model, data, SHORT).record.speed_line

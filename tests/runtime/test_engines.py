@@ -4,11 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
 
 from laconic.artifact import Artifact, write
+from laconic.artifact.files import identity
 from laconic.base.errors import GraphError, UsageError
 from laconic.forms import Dense
 from laconic.graph.export import export
@@ -93,14 +95,32 @@ def test_unknown_engines_and_precisions_are_refused(monkeypatch: pytest.MonkeyPa
 
 def test_the_winner_is_taken_by_load_for_its_threads(artifact: Artifact, tmp_path: Path) -> None:
     write(tmp_path / "f.lac", artifact)
-    from laconic.artifact.files import identity
-
     sha256 = identity((tmp_path / "f.lac").read_bytes())
     assert load(tmp_path / "f.lac").choice == Choice()
     assert remember(sha256, 1, Choice("openvino"))
     assert load(tmp_path / "f.lac").choice == Choice("openvino")
     assert load(tmp_path / "f.lac", threads=2).choice == Choice()
     assert load(tmp_path / "f.lac", engine="onnxruntime").choice == Choice()
+
+
+def test_a_remembered_engine_that_refuses_the_file_gives_way(artifact: Artifact, tmp_path: Path) -> None:
+    """Ours does where no layer wins its race this time. Asked for by name, it still refuses."""
+    write(tmp_path / "f.lac", artifact)
+    remember(identity((tmp_path / "f.lac").read_bytes()), 1, Choice("laconic"))
+    session = load(tmp_path / "f.lac")
+    assert session.choice == Choice()
+    assert session(np.zeros((2, 1, 8, 8), np.float32)).shape[0] == 2
+    with pytest.raises(GraphError, match="no layer has many zeros"):
+        load(tmp_path / "f.lac", engine="laconic")
+
+
+def test_a_graph_that_every_engine_refuses_is_refused(tmp_path: Path) -> None:
+    """A convolution of doubles is sound ONNX, for which the default has no kernel either."""
+    text = '<ir_version: 10, opset_import: ["" : 20]> g (double[n, 1, 4] x, double[1, 1, 2] w) => (y) { y = Conv (x, w) }'
+    write(tmp_path / "f.lac", Artifact({"w": Dense.of(np.ones((1, 1, 2)))}, onnx.parser.parse_model(text).SerializeToString()))
+    remember(identity((tmp_path / "f.lac").read_bytes()), 1, Choice("laconic"))
+    with pytest.raises(GraphError, match="ONNX Runtime refuses the graph"):
+        load(tmp_path / "f.lac")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 1}', "\x00"])

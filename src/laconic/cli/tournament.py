@@ -61,7 +61,7 @@ class Tournament:
 
 
 def hold(path: Path, batch: int, repeats: int) -> Tournament:
-    """Run the file in every way, and remember the winner for each number of threads.
+    """Run the file in every way, and remember the winner for each number of threads; of larger batches none, for `load` cannot tell what comes.
 
     Raises:
         UsageError: no such file, or one without a graph. ArtifactError: it is damaged.
@@ -88,7 +88,7 @@ def hold(path: Path, batch: int, repeats: int) -> Tournament:
     timed = take_turns([(str(choice), lambda session=session: session(inputs)) for choice, _, _, session in ways], repeats)  # type: ignore[misc]
     entrants = [Entrant(choice, threads, error, time) for (choice, threads, error, _), time in zip(ways, timed, strict=True)]
     ranked = tuple(sorted(entrants, key=lambda one: one.ms))
-    return Tournament(ranked, tuple(out), _keep(identity(content), ranked))
+    return Tournament(ranked, tuple(out), batch == 1 and _keep(identity(content), ranked))
 
 
 def thread_counts() -> list[int]:

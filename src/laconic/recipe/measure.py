@@ -23,6 +23,7 @@ from laconic.graph.export import export
 from laconic.graph.network import Network
 from laconic.profile import LayerProfile, count, profile
 from laconic.runtime import Session
+from laconic.runtime.glance import Better, clearly_faster
 from laconic.runtime.latency import clock, ratio
 from laconic.train import Runner, Task, as_runner, judge
 
@@ -74,7 +75,9 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
     costs = {name: _costs(side.module, data) for name, side in (("before", before), ("after", after))}
     figures = {name: Figures(sizes[name], judged[name].score, clocked[name], *costs[name]) for name in runners}
     rows = tuple(_layer_row(tensor) for tensor in unpack_each(content) if tensor.entry.form != "tied")
-    line = speed_line(speed, [row.form for row in rows], engine="ONNX Runtime" if after.artifact.graph else "torch")
+    has_graph = after.artifact.graph is not None
+    better = clearly_faster(after.artifact, runners["after"], sample) if has_graph else None
+    line = speed_line(speed, [row.form for row in rows], "ONNX Runtime" if has_graph else "torch", better)
     verdicts = Verdicts(_class_numbers(data, task), judged["before"].decided, judged["after"].decided)
     by_layer = _by_layer(before.module, after.module, data)
     return Comparison(figures["before"], figures["after"], speed, line, rows, layout(content).sections, verdicts, by_layer)
@@ -108,14 +111,18 @@ def _class_numbers(data: Data, task: Task) -> tuple[int, ...]:
     return () if task.decide is None else tuple(map(int, data.test.targets))
 
 
-def speed_line(speed: Measure, forms: list[str], engine: str) -> str:
-    """The honest sentence about speed: how much, and why not more."""
-    if abs(speed.value - 1) > SAME_SPEED:
-        return f"{speed.value:.2f} × as fast in {engine} on this machine."
-    why = ""
-    if {"masked", "codebook"} & set(forms):
-        why = ": zeros and shared values make the file small, but dense kernels do the same arithmetic with them"
-    return f"About as fast as before ({speed.value:.2f} ×) in {engine} on this machine{why}."
+def speed_line(speed: Measure, forms: list[str], engine: str, better: Better | None = None) -> str:
+    """The honest sentence about speed: how much, and why not more; and which engine is clearly faster with the file, if one is."""
+    said = f"{speed.value:.2f} × as fast in {engine} on this machine."
+    if abs(speed.value - 1) <= SAME_SPEED:
+        why = ""
+        if {"masked", "codebook"} & set(forms):
+            why = ": zeros and shared values make the file small, but dense kernels do the same arithmetic with them"
+        said = f"About as fast as before ({speed.value:.2f} ×) in {engine} on this machine{why}."
+    if better is None:
+        return said
+    choice, times = better
+    return f'{said} In another engine the file runs {times.value:.2f} × as fast as there: laconic.load(FILE, engine="{choice.engine}").'
 
 
 def _costs(module: nn.Module, data: Data) -> tuple[int, int]:

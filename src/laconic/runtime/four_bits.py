@@ -11,7 +11,7 @@ import onnx
 
 from laconic.forms import Form, Grid
 from laconic.forms.rows import GROUPS, levels
-from laconic.runtime.nodes import is_linear
+from laconic.runtime.linear import Linear, linear_layers
 
 DOMAIN = "com.microsoft"
 LEAST = 1 << 18  # weights of a layer
@@ -23,15 +23,15 @@ def with_four_bits(model: onnx.ModelProto, tensors: Mapping[str, Form]) -> None:
     constants = {constant.name: constant for constant in model.graph.initializer}
     taken = {*constants, *(name for node in model.graph.node for name in (*node.input, *node.output))}
     changed = False
-    for node in model.graph.node:
-        form = tensors.get(node.input[1]) if is_linear(node) and node.input[1] in constants else None
-        if form is not None and _fits(form) and _fits_bias(node, tensors, form.shape[0]):
+    for linear in list(linear_layers(model.graph)):
+        form = tensors.get(linear.weight) if linear.weight in constants and not linear.turned else None
+        if form is not None and _fits(form) and _fits_bias(linear, tensors, form.shape[0]):
             changed = True
-            _replace(node, form, model.graph, taken)
+            _replace(linear, form, model.graph, taken)
     if not changed:
         return
     model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
-    read = {name for node in model.graph.node for name in node.input} | {value.name for value in model.graph.output}
+    read = _forget_nodes(model.graph)
     for constant in [one for name, one in constants.items() if name in tensors and name not in read]:
         model.graph.initializer.remove(constant)
 
@@ -47,30 +47,41 @@ def packed(integers: np.ndarray, group: int) -> np.ndarray:
     return places[..., 0::2] | places[..., 1::2] << 4
 
 
-def _replace(node: onnx.NodeProto, form: Form, graph: onnx.GraphProto, taken: set[str]) -> None:
+def _replace(linear: Linear, form: Form, graph: onnx.GraphProto, taken: set[str]) -> None:
+    """Put the kernel in the place of a layer's last node; the others are read no more."""
     assert form.integers is not None
     outputs, inputs = form.shape
     group = form.size // len(form.table)
     names = []
     for part, array in (("four_bits", packed(form.integers, group)), ("steps", form.table)):
-        name = f"{node.input[1]}.{part}"
+        name = f"{linear.weight}.{part}"
         while name in taken:
             name += "_"
         taken.add(name)
         graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
         names.append(name)
-    bias = list(node.input[2:3])
-    given = [node.input[0], *names, *(["", "", bias[0]] if bias and bias[0] else [])]
+    given = [linear.given, *names, *(["", "", linear.bias] if linear.bias else [])]
     made = onnx.helper.make_node(
-        "MatMulNBits", given, list(node.output), domain=DOMAIN, K=inputs, N=outputs, bits=4, block_size=group, accuracy_level=4
+        "MatMulNBits", given, [linear.made], domain=DOMAIN, K=inputs, N=outputs, bits=4, block_size=group, accuracy_level=4
     )
-    node.CopyFrom(made)
+    linear.nodes[-1].CopyFrom(made)
 
 
-def _fits_bias(node: onnx.NodeProto, tensors: Mapping[str, Form], outputs: int) -> bool:
+def _forget_nodes(graph: onnx.GraphProto) -> set[str]:
+    """Drop the nodes whose outputs nothing reads any more; the names of all that is read."""
+    read, kept = {value.name for value in graph.output}, []
+    for node in reversed(graph.node):
+        if read.intersection(node.output):
+            kept.append(node)
+            read.update(node.input)
+    del graph.node[:]
+    graph.node.extend(kept[::-1])
+    return read
+
+
+def _fits_bias(linear: Linear, tensors: Mapping[str, Form], outputs: int) -> bool:
     """Whether there is no bias, or one number for each output: the kernel spreads none out."""
-    bias = node.input[2] if len(node.input) > 2 else ""
-    return not bias or (bias in tensors and tensors[bias].shape == (outputs,))
+    return not linear.bias or (linear.bias in tensors and tensors[linear.bias].shape == (outputs,))
 
 
 def _fits(form: Form) -> bool:

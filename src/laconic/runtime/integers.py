@@ -19,7 +19,7 @@ import onnx
 
 from laconic.forms import Form, Grid
 from laconic.forms.rows import levels
-from laconic.runtime.nodes import attributes, unscaled
+from laconic.runtime.nodes import attributes, turns, unscaled
 
 EXACT = 64  # of a weight's integers: what any processor multiplies without saturating
 LAYERS = ("Conv", "Gemm", "MatMul")
@@ -108,7 +108,7 @@ class _Lowering:
         """Name of a weight that integers can stand for, the axis of its outputs, and whether it is transposed before it is multiplied."""
         name, transposed = node.input[1], False
         before = self._made_by.get(name)
-        if node.op_type == "MatMul" and before is not None and before.op_type == "Transpose" and _turns(before):
+        if node.op_type == "MatMul" and before is not None and before.op_type == "Transpose" and turns(before):
             name, transposed = before.input[0], True
         form = self._tensors.get(name)
         if not isinstance(form, Grid) or not form.size or form.dtype != np.float32 or name not in self._constants:
@@ -163,8 +163,3 @@ def _is_turned(node: onnx.NodeProto) -> bool:
     """Whether a Gemm's weight has its outputs first."""
     said = attributes(node)
     return "transB" in said and bool(said["transB"].i)
-
-
-def _turns(node: onnx.NodeProto) -> bool:
-    """Whether a Transpose of a matrix makes columns of its rows."""
-    return all(list(attribute.ints) == [1, 0] for attribute in node.attribute)

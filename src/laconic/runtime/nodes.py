@@ -14,8 +14,6 @@ def unscaled(node: onnx.NodeProto) -> bool:
     return all(said[name].f == 1 for name in ("alpha", "beta") if name in said)
 
 
-def is_linear(node: onnx.NodeProto) -> bool:
-    """Whether a node is x Wᵀ + b, and nothing else."""
-    said = attributes(node)
-    turned = {name: name in said and bool(said[name].i) for name in ("transA", "transB")}
-    return node.op_type == "Gemm" and unscaled(node) and turned == {"transA": False, "transB": True}
+def turns(node: onnx.NodeProto) -> bool:
+    """Whether a Transpose of a matrix makes columns of its rows."""
+    return all(list(attribute.ints) == [1, 0] for attribute in node.attribute)

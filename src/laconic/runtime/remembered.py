@@ -24,7 +24,7 @@ def remember(sha256: str, threads: int, choice: Choice) -> bool:
     Args:
         sha256: of the file.
         threads: that a call may use.
-        choice: what was fastest.
+        choice: what was fastest in calls with one sample.
     """
     kept = _read()
     kept.pop(_key(sha256, threads), None)

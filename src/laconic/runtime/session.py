@@ -7,7 +7,7 @@ import onnx
 
 from laconic.artifact import Artifact, Limits, Notes, read, unpack
 from laconic.artifact.files import identity
-from laconic.base.errors import DataError, UsageError
+from laconic.base.errors import DataError, GraphError, UsageError
 from laconic.runtime.assemble import assemble
 from laconic.runtime.engines import Choice, open_graph
 from laconic.runtime.remembered import recall
@@ -82,12 +82,21 @@ def load(
         threads: that one call may use.
         limits: what the file and its graph may ask for.
         engine: "onnxruntime", "openvino", "laconic" (ONNX Runtime, with our kernels for sparse layers), or "auto": what won `laconic bench
-            FILE --tournament` on this machine, else ONNX Runtime.
+            FILE --tournament` on this machine, in calls with one sample; else, or where it refuses the graph now, ONNX Runtime.
         precision: that the engine computes in; "auto" brings its own.
 
     Raises:
         UsageError: no such file, or one without a graph. ArtifactError: the file is damaged, hostile, or of another version.
+        GraphError: the engine that was asked for refuses the graph.
     """
     content = read(Path(path), limits)
-    choice = recall(lambda: identity(content), threads) if engine == "auto" else Choice(engine, precision)
-    return Session(unpack(content, limits), threads, limits, choice)
+    artifact = unpack(content, limits)
+    if engine != "auto":
+        return Session(artifact, threads, limits, Choice(engine, precision))
+    remembered = recall(lambda: identity(content), threads)
+    try:
+        return Session(artifact, threads, limits, remembered)
+    except GraphError:
+        if remembered == Choice():
+            raise
+        return Session(artifact, threads, limits)

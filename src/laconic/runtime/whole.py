@@ -47,12 +47,18 @@ class Whole:
         """Name of the first output."""
         return str(self._model.graph.output[0].name)
 
+    def sides(self, name: str) -> tuple[int, ...]:
+        """Of one sample of a value; none where one of them is not known."""
+        value = self.values.get(name)
+        found = [side.dim_value for side in value.type.tensor_type.shape.dim[1:]] if value is not None else []
+        return tuple(found) if all(found) else ()
+
     def constant(self, name: str) -> np.ndarray | None:
         """A constant's value; None where there is none of that name."""
         return onnx.numpy_helper.to_array(self.constants[name]) if name in self.constants else None
 
-    def integers(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Of a value that a DequantizeLinear makes of constants: int32 around zero, and a step for each row; None of any other value."""
+    def integers(self, name: str, axis: int = 0) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of a value that a DequantizeLinear makes of constants: int32 around zero, and a step for each place of an axis; else None."""
         node = self.made_by.get(name)
         if node is None or node.op_type != "DequantizeLinear" or len(node.input) < 3:
             return None
@@ -60,10 +66,11 @@ class Whole:
         if integers is None or steps is None or zeros is None or not integers.size or integers.dtype.kind not in "iu":
             return None
         said = attributes(node)
-        by_rows = steps.shape == integers.shape[:1] and "axis" in said and said["axis"].i == 0
-        if steps.dtype != np.float32 or not (steps.ndim == 0 or by_rows) or (zeros != zeros.flat[0]).any():
+        sides = integers.shape[axis : axis + 1]
+        along = steps.shape == sides and (said["axis"].i if "axis" in said else 1) == axis
+        if steps.dtype != np.float32 or not (steps.ndim == 0 or along) or (zeros != zeros.flat[0]).any():
             return None
-        return integers.astype(np.int32) - zeros.flat[0].astype(np.int32), np.broadcast_to(steps, integers.shape[:1])
+        return integers.astype(np.int32) - zeros.flat[0].astype(np.int32), np.broadcast_to(steps, sides)
 
     def rounding(self, name: str) -> list[onnx.NodeProto]:
         """The QuantizeLinear and the DequantizeLinear that a value comes through, if it does."""

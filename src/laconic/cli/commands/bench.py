@@ -51,7 +51,7 @@ def bench(
 
     ORIGINAL is another .lac file, an ONNX file, which runs as it is in ONNX Runtime, or MODEL, which runs in torch. The two take
     turns, so that whatever slows the machine meets both alike. With --tournament the file runs against itself, in every engine that is
-    installed; outputs are checked first, and the winner is kept in this user's cache.
+    installed; outputs are checked first, and the winner of calls with one sample is kept in this user's cache, where load() finds it.
     """
     if tournament:
         if original is not None:
@@ -96,7 +96,7 @@ def _tournament(file: Path, batch: int, repeats: int, as_json: bool) -> None:
     for name, why in found.out:
         show(f"{name}: {why}")
     if found.kept:
-        show("laconic.load takes the fastest for its number of threads from now on, on this machine.")
+        show("laconic.load takes the fastest of calls with one sample for its number of threads from now on, on this machine.")
 
 
 def _entrant_row(one: "Entrant", reference_ms: float) -> tuple[str, ...]:
