@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from laconic import compress, load, load_into
-from laconic.base.errors import BudgetError, ModelError, RecipeError
+from laconic import compress, load
+from laconic.base.errors import BudgetError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.methods.finetune import Finetune

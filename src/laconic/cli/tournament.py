@@ -61,7 +61,9 @@ class Tournament:
 
 
 def hold(path: Path, batch: int, repeats: int) -> Tournament:
-    """Run the file in every way, and remember the winner for each number of threads; of larger batches none, for `load` cannot tell what comes.
+    """Run the file in every way, and remember the winner for each number of threads.
+
+    Of larger batches none is remembered: `load` cannot tell what will come.
 
     Raises:
         UsageError: no such file, or one without a graph. ArtifactError: it is damaged.

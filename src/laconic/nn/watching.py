@@ -1,7 +1,7 @@
 """What enters and leaves a layer while its network runs on samples."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -42,17 +42,17 @@ def channel_moments(model: nn.Module, names: Sequence[str], inputs: Tensor) -> d
     """
     twin, sums, counts = copy.deepcopy(model).eval(), {}, {}  # type: ignore[var-annotated]
 
-    def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def add(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-            axis = -1 if isinstance(layer, nn.Linear) else 1
-            rows = given[0].movedim(axis, -1).reshape(-1, given[0].shape[axis]).double()
+    def watch(name: str) -> Callable[[nn.Module, Sequence[Tensor], Mapping[str, Tensor]], None]:
+        def add(layer: nn.Module, given: Sequence[Tensor], named: Mapping[str, Tensor]) -> None:
+            axis, entered = -1 if isinstance(layer, nn.Linear) else 1, _first(given, named)
+            rows = entered.movedim(axis, -1).reshape(-1, entered.shape[axis]).double()
             sums[name] = sums.get(name, 0) + rows.T @ rows
             counts[name] = counts.get(name, 0) + len(rows)
 
         return add
 
     for name in names:
-        twin.get_submodule(name).register_forward_pre_hook(watch(name))
+        twin.get_submodule(name).register_forward_pre_hook(watch(name), with_kwargs=True)
     for part in torch.split(inputs, BATCH):
         twin(at_home(twin, part))
     return {name: (sums[name] / counts[name]).cpu().numpy() for name in sums}
@@ -62,13 +62,18 @@ def channel_moments(model: nn.Module, names: Sequence[str], inputs: Tensor) -> d
 def _caught(model: nn.Module, name: str, inputs: Tensor, choose: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     kept: list[Tensor] = []
 
-    def keep(_: nn.Module, given: Sequence[Tensor], output: Tensor) -> None:
-        kept.append(choose(given[0], output))
+    def keep(_: nn.Module, given: Sequence[Tensor], named: Mapping[str, Tensor], output: Tensor) -> None:
+        kept.append(choose(_first(given, named), output))
 
-    handle = model.get_submodule(name).register_forward_hook(keep)
+    handle = model.get_submodule(name).register_forward_hook(keep, with_kwargs=True)
     try:
         for part in torch.split(inputs, BATCH):
             model.eval()(at_home(model, part))
     finally:
         handle.remove()
     return torch.cat(kept)
+
+
+def _first(given: Sequence[Tensor], named: Mapping[str, Tensor]) -> Tensor:
+    """The one argument of a layer, by place or by keyword."""
+    return (*given, *named.values())[0]

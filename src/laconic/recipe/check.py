@@ -6,8 +6,9 @@ really done, on the weights as they are, and packed; what is large is packed in 
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -21,19 +22,18 @@ from laconic.datasets.data import Data
 from laconic.forms import Form
 from laconic.forms.form import rebuild
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.step import Context, Plan, Step
 from laconic.nn import left_dense, weights
 from laconic.nn.checks import home
 from laconic.recipe.package import package
 from laconic.recipe.ready import ready
 from laconic.recipe.recipe import Recipe
 from laconic.recipe.text import write
+from laconic.recipe.timing import seconds_by_progress, seconds_of_training
 from laconic.train import Task, as_runner, classification, evaluate
 from laconic.train.agreement import by_agreement
-from laconic.train.loop import steps_an_epoch
 from laconic.train.precision import slow_on
 
-TICKS, SECONDS = 4, 1.0  # a training is timed over so many steps, for so long at most
 MOST_PACKED = 1 << 18  # weights of one tensor that are packed to know the size of all
 SIZE_SPREAD, TIME_SPREAD = 0.2, 0.5  # what the estimates are good for, as shares
 CLOCKED = 120  # single calls that the comparison of latencies makes of either network
@@ -58,7 +58,7 @@ class Fate:
 
 @dataclass(frozen=True)
 class Check:
-    """What a dry run found. `size` and `time` are estimates, and say so."""
+    """What a dry run found. `size` and `time` are estimates, and say so; `plans` are those of the steps that do nothing but train."""
 
     model: str
     data: str
@@ -69,6 +69,7 @@ class Check:
     size: Measure
     time: Measure
     warnings: tuple[str, ...]
+    plans: Mapping[str, Plan]
 
     @property
     def verdict(self) -> str:
@@ -86,7 +87,8 @@ class Check:
 
     def __str__(self) -> str:
         rows = [f"{fate.name}  {' → '.join(fate.steps) or 'dense'}{f'  ({fate.remark})' if fate.remark else ''}" for fate in self.fates]
-        return "\n".join([*rows, *(f"warning: {warning}" for warning in self.warnings), self.verdict])
+        plans = [f"{step}\n{plan}" for step, plan in self.plans.items()]
+        return "\n".join([*rows, *plans, *(f"warning: {warning}" for warning in self.warnings), self.verdict])
 
 
 def check(
@@ -105,22 +107,28 @@ def check(
     artifact, obstacle = package(original, data)
     exporting = clock.lap()
     network, seconds, warnings = original, 2 * exporting, [obstacle] if obstacle else []
-    a_step: dict[tuple[str, int, int], float] = {}
+    an_epoch: dict[tuple[str, int, int], float] = {}
+    plans: dict[str, Plan] = {}
     for number, step in enumerate(recipe.steps):
         progress("check", 0.4 + 0.4 * number / len(recipe.steps), str(step))
         context = Context(data, original.module, task, recipe.seed)
-        training = step.trains()
+        training, draft = step.trains(), step.draft()
+        alone, before = _apart(step)
+        seconds += seconds_by_progress(before, network, context) if before else 0.0
         if training is not None and training.epochs:
             kind = (step.word(), training.batch, training.accumulate)
-            if kind not in a_step:
-                a_step[kind], warning = _seconds_a_step(step, network, context)
+            if kind not in an_epoch:
+                took, warning = _seconds(alone, network, context)
+                an_epoch[kind] = took / training.epochs
                 warnings += [warning] if warning else []
                 if training.precision == "mixed" and slow_on(home(network.module)[0]):
                     warnings += [f"{step.word()}: without arithmetic in bfloat16, as here, precision: full is much faster"]
-            seconds += a_step[kind] * training.epochs * steps_an_epoch(len(data.train), training.batch, training.accumulate)
+            seconds += an_epoch[kind] * training.epochs
         clock.lap()
-        draft = step.draft()
-        network = draft.apply(network, draft.plan(network, context), context) if draft else network
+        if draft:
+            network = draft.apply(network, draft.plan(network, context), context)
+        else:
+            plans[str(step)] = step.plan(network, context)
         seconds += clock.lap()
     progress("check", 0.9, "pack")
     size, packing = _packed(Artifact(network.tensors(), artifact.graph, artifact.notes))
@@ -136,6 +144,7 @@ def check(
         size=Measure(size, "bytes", "estimated: pressed at once, without training, and packed", spread=SIZE_SPREAD * size),
         time=Measure(seconds, "s", "estimated: first steps of each training, and one packing", spread=TIME_SPREAD * seconds),
         warnings=(*warnings, *data.oddities()),
+        plans=plans,
     )
 
 
@@ -151,27 +160,23 @@ class _Clock:
         return lap
 
 
-class _Enough(Exception):  # noqa: N818  it is no error
-    """Ends a training that was only to be timed."""
-
-
-def _seconds_a_step(step: Step, network: Network, context: Context) -> tuple[float, str]:
-    """How long one batch of the step's training takes, from the first few; and what went wrong in them."""
-    ticks: list[float] = []
-
-    def watch(what: str, share: float, detail: str) -> None:
-        ticks.append(time.perf_counter())
-        if len(ticks) > TICKS or ticks[-1] - start > SECONDS:
-            raise _Enough
-
-    start = time.perf_counter()
+def _seconds(step: Step, network: Network, context: Context) -> tuple[float, str]:
+    """How long the trainings of a step would take; and what went wrong in them."""
     try:
-        step.apply(network, step.plan(network, context), replace(context, progress=watch))
-    except _Enough:
-        return (ticks[-1] - ticks[0]) / (len(ticks) - 1) if len(ticks) > 1 else ticks[0] - start, ""
+        return seconds_of_training(step, step.plan(network, context), network, context), ""
     except DataError as cause:
         return 0.0, f"{step.word()}: {cause.what} ({cause.where})"
-    return (time.perf_counter() - start) / max(len(ticks), 1), ""
+
+
+def _apart(step: Step) -> tuple[Step, Step | None]:
+    """A step that does no more than train, and one that does what it does before that, if anything."""
+    draft = step.draft()
+    training, quick = step.trains(), draft.trains() if draft else None
+    if training is None or quick is None:
+        return step, None
+    alone: Any = replace(quick, epochs=training.epochs)
+    before: Any = replace(training, epochs=0)
+    return alone, None if alone == training else before
 
 
 def _packed(artifact: Artifact) -> tuple[int, float]:

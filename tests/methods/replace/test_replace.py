@@ -88,6 +88,37 @@ def test_what_stays_says_why(step: Replace, reasons: Mapping[str, str], model: n
         assert isinstance(small.module.get_submodule(name), nn.Conv2d)
 
 
+class Odd(nn.Module):
+    """Two convolutions share a weight, one is called by keyword, and of one only the weight is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.named, self.bare, self.one, self.other = nn.Conv2d(1, 8, 3), *(nn.Conv2d(8, 8, 3, padding=1) for _ in range(4))
+        self.other.weight = self.one.weight
+        self.fc = nn.Linear(288, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.named(input=self.stem(x)))
+        x = torch.relu(nn.functional.conv2d(x, self.bare.weight, self.bare.bias, padding=1))
+        return self.fc(self.other(torch.relu(self.one(x))).flatten(1))
+
+
+def test_shared_weights_and_what_is_no_call_of_a_layer_stay(data: Data) -> None:
+    torch.manual_seed(0)
+    net = Odd()
+    small, plan = carried(put("depthwise"), net, data)
+    shared = "stays: it shares its weights with another layer"
+    assert {row["layer"]: row["block"] for row in plan.rows} == {
+        "stem": "stays: it reads 1 channels only",
+        "named": "depthwise",
+        "bare": "stays: the forward pass does not call it as a layer",
+        "one": shared,
+        "other": shared,
+    }
+    assert [edit.layer for edit in small.edits] == ["named"]
+    assert outputs(small.module, data).shape == (32, 4)
+
+
 def test_a_table_says_which_layers_become_what(model: nn.Module, data: Data) -> None:
     small, plan = carried(put({"block.conv2": "fire", "block.*": "depthwise"}), model, data)
     assert [(row["layer"], row["block"]) for row in plan.rows] == [("block.conv1", "depthwise"), ("block.conv2", "fire")]

@@ -51,12 +51,20 @@ def test_every_layer_that_can_be_is_converted_and_the_plan_says_what_it_costs(ki
     plan = step.plan(network, context)
     small = step.apply(network, plan, context)
     expected = ["3", "6"] if kind == "circulant" else ["0", "3", "6"]
-    assert [row["layer"] for row in plan.rows] == expected
+    converted = [row for row in plan.rows if row["kind"] == kind]
+    assert [row["layer"] for row in converted] == expected
     assert [edit.layer for edit in small.edits] == expected
-    for row in plan.rows:
+    for row in converted:
         assert row["parameters"] == model.get_parameter(f"{row['layer']}.weight").numel()
         assert row["after"] == small.module.get_parameter(f"{row['layer']}.weight").numel()
         assert 0 < row["relative error"] < 1
+
+
+def test_the_plan_says_which_layers_stay_and_why(model: nn.Module, data: Data) -> None:
+    rows = Transfer(kind="circulant").plan(Network(model), Context(data, model)).rows
+    assert rows[0]["layer"] == "0"
+    assert rows[0]["kind"] == "stays: 1 inputs are not a multiple of 4"
+    assert (rows[0]["parameters"], rows[0]["after"], rows[0]["relative error"]) == (72, 72, 0.0)
 
 
 def test_a_table_names_layers_and_the_others_stay(model: nn.Module, apply: Apply) -> None:
@@ -149,7 +157,29 @@ def test_layers_that_share_a_weight_stay(data: Data, apply: Apply) -> None:
         nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1), nn.Flatten(), nn.Linear(256, 4)
     )
     net[2].weight = net[1].weight
-    assert [edit.layer for edit in apply(Transfer(kind="c4", samples=0), Network(net)).edits] == ["0"]
+    step = Transfer(kind="c4", samples=0)
+    assert [edit.layer for edit in apply(step, Network(net)).edits] == ["0"]
+    kinds = {row["layer"]: row["kind"] for row in step.plan(Network(net), Context(data, net)).rows}
+    assert kinds == {"0": "c4"} | dict.fromkeys(("1", "2"), "stays: it shares its weights with another layer")
+
+
+class Odd(nn.Module):
+    """Calls layers by keyword, and one not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.pads, self.idle = nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular"), nn.Conv2d(8, 8, 3)
+        self.fc = nn.Linear(288, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.pads(input=torch.relu(self.stem(input=x))).flatten(1))
+
+
+def test_a_layer_that_is_called_by_keyword_is_converted_and_one_that_is_not_called_stays(data: Data) -> None:
+    net = Odd()
+    kinds = {row["layer"]: row["kind"] for row in Transfer(kind="c4").plan(Network(net), Context(data, net)).rows}
+    stay = {"pads": "stays: it pads with circular", "idle": "stays: the forward pass does not call it as a layer"}
+    assert kinds == {"stem": "c4"} | stay
 
 
 def test_an_order_that_is_none_is_refused(model: nn.Module, apply: Apply, tmp_path: Path) -> None:

@@ -36,9 +36,10 @@ def pairs(student: nn.Module, teacher: nn.Module, inputs: Tensor, layers: Mappin
         student, teacher: both take these inputs.
         inputs: a batch `(n, *shape)`.
         layers: student's names → teacher's, both patterns, whose matches are paired in the order in which they run, by proportion where
-            the teacher has more of them: the 3rd of 6 looks at the 6th of 12. Or "auto": of each size of image that both have, the
-            layers that run last; without images, all hidden layers with weights, by proportion. What counts gives vectors
-            `(width,)`, images `(width, rows, columns)`, or sequences, `(places, width)` or `(width, places)`, each among its like.
+            the teacher has more of them: the 3rd of 6 looks at the 6th of 12; of patterns for one of the student's layers the first
+            counts. Or "auto": of each size of image that both have, the layers that run last; without images, all hidden layers with
+            weights, by proportion. What counts gives vectors `(width,)`, images `(width, rows, columns)`, or sequences,
+            `(places, width)` or `(width, places)`, each among its like.
 
     Raises:
         RecipeError: a pattern matches no layer, or a pair cannot be compared.
@@ -48,10 +49,12 @@ def pairs(student: nn.Module, teacher: nn.Module, inputs: Tensor, layers: Mappin
         names = _by_size(ours, theirs) or _among_their_like(_hidden(student, ours), _hidden(teacher, theirs))
     else:
         assert not isinstance(layers, str)
-        names = []
+        named: dict[str, str] = {}
         for one, other in layers.items():
             matching = _matching(one, ours), _matching(other, theirs)
-            names += _among_their_like(*matching) or _in_proportion(*map(list, matching))
+            for own, seen in _among_their_like(*matching) or _in_proportion(*map(list, matching)):
+                named.setdefault(own, seen)
+        names = list(named.items())
     found = [Pair(one, other, (ours[one], theirs[other])) for one, other in names]
     if not found:
         raise RecipeError("no layer of the student goes with one of the teacher", where="distill, layers", hint=_names(ours, theirs))

@@ -41,7 +41,7 @@ class Options(Training, Step):
         relations: weight of the difference of distances and angles between samples (Park et al. 2019).
         hint_epochs: the terms of layers are learnt first and alone, for so many epochs; then the outputs.
         assistants: how many networks of sizes in between learn from the teacher first, each from the one before (Mirzadeh et al. 2020), or
-            references to them.
+            models, or references to them, as teachers are given.
         mutual: the teachers train along, and learn from the student as it does from them (Zhang et al. 2018).
         scratch: the student forgets its weights first; with `teacher: self` it is born again (Furlanello et al. 2018).
         cache: folder in which what teachers said is kept, to be looked up when the same input comes again.
@@ -92,7 +92,7 @@ class Options(Training, Step):
             ("layers", self.layers == AUTO or (isinstance(self.layers, Mapping) and bool(self.layers)), "auto, or {student: teacher}"),
             *((name, 0 <= getattr(self, name) < math.inf, "a number from 0") for name in INNER),
             ("hint_epochs", self.hint_epochs >= 0 and (inner or not self.hint_epochs), f"from 0, with one of {', '.join(INNER)}"),
-            ("assistants", isinstance(self.assistants, tuple) or self.assistants >= 0, "a whole number from 0, or a list of models"),
+            ("assistants", self._between, "a whole number from 0, or a list of models"),
             ("mutual", not (self.mutual and (self.assistants or self.cache)), "without assistants and cache: its teachers change"),
             ("targets", self.targets is None, "for other steps: distill has teacher and labels"),
             ("cache", not (self.cache and inner), "for teachers of whom nothing but their outputs is asked"),
@@ -125,6 +125,13 @@ class Options(Training, Step):
         return ("",) * len(self.teachers)
 
     @property
+    def _between(self) -> bool:
+        said: Any = self.assistants
+        if isinstance(said, tuple):
+            return all(isinstance(one, str) or callable(one) for one in said)
+        return isinstance(said, int) and said >= 0
+
+    @property
     def _fair(self) -> bool:
         return len(self.shares) == len(self.teachers) and all(0 < share < math.inf for share in self.shares)
 
@@ -137,12 +144,9 @@ class Options(Training, Step):
         return replace(self, epochs=self.epochs * (1 + assistants) + self.hint_epochs)
 
     def said(self) -> dict[str, Any]:
-        """As it stands in a recipe; a teacher given in Python by its name, which cannot be read back."""
+        """As it stands in a recipe; models given in Python by their names, which cannot be read back."""
         found = super().said()
-        if "teacher" in found:
-            names = [named(teacher) for teacher in self.teachers]
-            found["teacher"] = names if isinstance(self.teacher, tuple) else names[0]
-        return found
+        return found | {word: _by_name(found[word]) for word in ("teacher", "assistants") if word in found}
 
     @property
     def voices(self) -> tuple[float, ...]:
@@ -163,3 +167,9 @@ class Options(Training, Step):
     def inner(self) -> dict[str, float]:
         """The terms between layers, and their weights."""
         return {name: getattr(self, name) for name in INNER if getattr(self, name)}
+
+
+def _by_name(said: Any) -> Any:
+    if isinstance(said, list):
+        return list(map(named, said))
+    return said if isinstance(said, int) else named(said)

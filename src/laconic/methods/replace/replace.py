@@ -9,6 +9,7 @@ A depthwise separable block has 1/T + 1/(h·w) of the weights of a convolution w
 """
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
@@ -102,7 +103,7 @@ class Replace(Training, Step):
         return replace(self, epochs=0, iterations=0, samples=1)
 
     def check(self, network: Network, context: Context) -> None:
-        self._named(network, context)
+        self._named(network, self._called(network, context))
 
     def plan(self, network: Network, context: Context) -> Plan:
         """Every convolution that was named: what it becomes, or why it stays; and how far its block is from it at the start.
@@ -112,18 +113,18 @@ class Replace(Training, Step):
         """
         stage = context.data.preprocessing
         costs = {layer.name: layer for layer in count(network.module, stage.shape, dtype=stage.dtype).layers}
-        kinds = self._named(network, context)
-        moments = self._moments(network, list(kinds), context)
+        called = self._called(network, context)
+        kinds = self._named(network, called)
+        reasons = {name: self._reason(network, name, kind, called, costs[name]) for name, kind in kinds.items()}
+        moments = self._moments(network, [name for name in kinds if not reasons[name]], context)
         samples, model = context.calibration(min(self.samples, JUDGED)), copy.deepcopy(network.module)
         rows = []
         for name, kind in kinds.items():
-            layer = network.module.get_submodule(name)
-            assert isinstance(layer, nn.Conv2d)
-            size, cost = self._size(kind, layer), costs[name]
-            reason = self._reason(network, name, kind, size, cost)
-            if reason:
-                rows.append(_row(cost, f"stays: {reason}", 0, cost.params, cost.macs, 0.0))
+            cost = costs[name]
+            if reasons[name]:
+                rows.append(_row(cost, f"stays: {reasons[name]}", 0, cost.params, cost.macs, 0.0))
                 continue
+            size = self._size(kind, _convolution(network, name))
             block = self._block(network, name, kind, size, moments.get(name), context.seed)
             wrong = error(block, entering(model, name, samples), leaving(model, name, samples))
             rows.append(_row(cost, kind, size, *_cost(block, cost), wrong))
@@ -143,10 +144,14 @@ class Replace(Training, Step):
             return smaller
         return context.fit(smaller, context.lesson(self, smaller.module, usual="both"), context.bounded(self, usual="both"), "replace")
 
-    def _named(self, network: Network, context: Context) -> dict[str, str]:
+    def _called(self, network: Network, context: Context) -> list[str]:
         stage = context.data.preprocessing
-        called = called_layers(network.module, stage.shape, stage.dtype)
-        names = [name for name in called if type(network.module.get_submodule(name)) is nn.Conv2d]
+        return called_layers(network.module, stage.shape, stage.dtype)
+
+    def _named(self, network: Network, called: list[str]) -> dict[str, str]:
+        """Convolution → kind, in the order of the calls, and behind them those that are not called as layers."""
+        every = [name for name, module in network.module.named_modules() if name and type(module) is nn.Conv2d]
+        names = [name for name in dict.fromkeys((*called, *every)) if name in every]
         found = matching([f"{name}.weight" for name in names], self.block, "replace")
         return {name.removesuffix(".weight"): kind for name, kind in found.items()}
 
@@ -167,13 +172,17 @@ class Replace(Training, Step):
             case _:
                 return 1
 
-    def _reason(self, network: Network, name: str, kind: str, size: int, cost: LayerProfile) -> str:
+    def _reason(self, network: Network, name: str, kind: str, called: list[str], cost: LayerProfile) -> str:
         """Why a layer stays; empty where it does not."""
-        layer = network.module.get_submodule(name)
-        assert isinstance(layer, nn.Conv2d)
+        layer = _convolution(network, name)
+        size = self._size(kind, layer)
         reason = obstacle(layer, kind, size)
         if reason:
             return reason
+        if _shares(network.module, layer):
+            return "it shares its weights with another layer"
+        if name not in called or not cost.calls:
+            return "the forward pass does not call it as a layer"
         if layer.in_channels <= COLOURS:
             return f"it reads {layer.in_channels} channels only"
         if kind == "fire" and any(isinstance(edit, Folded) and edit.layer == name for edit in network.edits):
@@ -183,12 +192,23 @@ class Replace(Training, Step):
 
     def _block(self, network: Network, name: str, kind: str, size: int, moments: Any, seed: int) -> nn.Sequential:
         """What stands in the place of a layer at the start."""
-        layer = network.module.get_submodule(name)
-        assert isinstance(layer, nn.Conv2d)
+        layer = _convolution(network, name)
         block = _fresh(layer, kind, size, derive(seed, name))
         if self.start == "trained":
             set_start(block, kind, layer, network.array(f"{name}.weight"), moments)
         return block
+
+
+def _convolution(network: Network, name: str) -> nn.Conv2d:
+    layer = network.module.get_submodule(name)
+    assert isinstance(layer, nn.Conv2d)
+    return layer
+
+
+def _shares(model: nn.Module, layer: nn.Conv2d) -> bool:
+    """Whether one of its parameters has another name as well."""
+    names = Counter(id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False))
+    return any(names[id(parameter)] > 1 for parameter in layer.parameters(recurse=False))
 
 
 def _fresh(layer: nn.Conv2d, kind: str, size: int, seed: int) -> nn.Sequential:

@@ -19,7 +19,7 @@ from laconic.graph.replay import transferred
 from laconic.methods.step import SHARES, Context, Plan, Step, check_fields
 from laconic.methods.transfer.match import Match, match
 from laconic.nn import matching
-from laconic.nn.transferred import unsuited
+from laconic.nn.transferred import KINDS, unsuited
 from laconic.nn.watching import channel_moments
 
 Kind = Literal["crelu", "mba", "flip", "c4", "circulant", "dcnn"]
@@ -65,32 +65,35 @@ class Transfer(Step):
         return not isinstance(self.kind, Mapping)
 
     def check(self, network: Network, context: Context) -> None:
-        self._kinds(network, [name for name, module in network.module.named_modules() if name and isinstance(module, nn.Conv2d)])
+        self._decided(network, _convolutions(network))
 
     def draft(self) -> Step:
         return Transfer(self.kind, samples=0)
 
     def plan(self, network: Network, context: Context) -> Plan:
-        """The layers that are converted, with what is lost at the start.
+        """Every convolution that was named: what it becomes, with what is lost at the start, or why it stays.
 
         Raises:
             RecipeError: a layer that was named cannot be converted, or none can. ExportError: the model cannot be traced.
         """
         stage = context.data.preprocessing
-        kinds = self._kinds(network, called_layers(network.module, stage.shape, stage.dtype))
-        return Plan(tuple(_row(network, name, kinds[name], found) for name, found in self._matches(network, kinds, context).items()))
+        kinds, reasons = self._decided(network, called_layers(network.module, stage.shape, stage.dtype))
+        found = self._matches(network, {name: kind for name, kind in kinds.items() if not reasons[name]}, context)
+        return Plan(tuple(_row(network, name, kind, found.get(name), reasons[name]) for name, kind in kinds.items()))
 
     def apply(self, network: Network, plan: Plan, context: Context) -> Network:
-        kinds = {row["layer"]: row["kind"] for row in plan.rows}
+        kinds = {row["layer"]: row["kind"] for row in plan.rows if row["kind"] in KINDS}
         for name, found in self._matches(network, kinds, context).items():
             network = transferred(network, Transferred(name, kinds[name]), found.base, found.order)
         return network
 
-    def _kinds(self, network: Network, layers: list[str]) -> dict[str, str]:
-        """Layer → kind, of those of these layers that are to be converted."""
-        said = matching([f"{name}.weight" for name in layers], self.kind, "transfer")
+    def _decided(self, network: Network, called: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Layer → the kind that is wanted, of all convolutions; and why it stays, empty where it does not."""
+        every = _convolutions(network)
+        names = [name for name in dict.fromkeys((*called, *every)) if name in every]
+        said = matching([f"{name}.weight" for name in names], self.kind, "transfer")
         wanted = {name.removesuffix(".weight"): kind for name, kind in said.items()}
-        reasons = {name: _obstacle(network, name, kind) for name, kind in wanted.items()}
+        reasons = {name: _obstacle(network, name, kind, called) for name, kind in wanted.items()}
         stay = [name for name, reason in reasons.items() if reason]
         if stay and (isinstance(self.kind, Mapping) or len(stay) == len(wanted)):
             raise RecipeError(
@@ -100,7 +103,7 @@ class Transfer(Step):
             )
         if not wanted:
             raise RecipeError("the model has no convolution in two dimensions", where=str(self), hint="leave the step out")
-        return {name: kind for name, kind in wanted.items() if name not in stay}
+        return wanted, reasons
 
     def _matches(self, network: Network, kinds: Mapping[str, str], context: Context) -> dict[str, Match]:
         names = list(kinds)
@@ -112,7 +115,11 @@ class Transfer(Step):
         return found
 
 
-def _obstacle(network: Network, name: str, kind: str) -> str:
+def _convolutions(network: Network) -> list[str]:
+    return [name for name, module in network.module.named_modules() if name and isinstance(module, nn.Conv2d)]
+
+
+def _obstacle(network: Network, name: str, kind: str, called: list[str]) -> str:
     """Why this layer cannot be converted; empty if it can."""
     layer = network.module.get_submodule(name)
     if any(pair.layer == name for pair in folds_of(network.edits)):
@@ -120,14 +127,15 @@ def _obstacle(network: Network, name: str, kind: str) -> str:
     names = Counter(id(parameter) for _, parameter in network.module.named_parameters(remove_duplicate=False))
     if any(names[id(parameter)] > 1 for parameter in layer.parameters(recurse=False)):
         return "it shares its weights with another layer"
-    return unsuited(kind, layer)
+    return unsuited(kind, layer) or ("" if name in called else "the forward pass does not call it as a layer")
 
 
-def _row(network: Network, name: str, kind: str, found: Match) -> dict[str, Any]:
+def _row(network: Network, name: str, kind: str, found: Match | None, reason: str) -> dict[str, Any]:
+    size = network.module.get_submodule(name).get_parameter("weight").numel()
     return {
         "layer": name,
-        "kind": kind,
-        "parameters": network.array(f"{name}.weight").size,
-        "after": found.base.size,
-        "relative error": found.error,
+        "kind": f"stays: {reason}" if reason else kind,
+        "parameters": size,
+        "after": found.base.size if found else size,
+        "relative error": found.error if found else 0.0,
     }
