@@ -5,7 +5,7 @@ import pytest
 from torch import nn
 
 from laconic.base.edits import Folded
-from laconic.base.errors import ModelError
+from laconic.base.errors import DataError
 from laconic.datasets.data import Data
 from laconic.forms import Masked
 from laconic.graph.network import Network
@@ -40,5 +40,5 @@ def test_forms_and_edits_are_carried_over(model: nn.Module, data: Data) -> None:
 
 
 def test_a_last_step_that_diverges_is_refused(model: nn.Module, data: Data) -> None:
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(DataError, match="a weight became nan or inf"):
         Context(data, model).fit(masked(model), lambda m, x, t: m(x).sum() * 1e30, Training(batch=64, lr=1e9), "x")

@@ -161,8 +161,8 @@ class Course:
             self._setbacks, self.most = state["setbacks"], state["most"]
             self._restore(state)
 
-    def go_back(self, state: Mapping[str, Any], loss: float) -> None:
-        """Return to `state` with half the learning rate.
+    def go_back(self, state: Mapping[str, Any], found: str) -> None:
+        """Return to `state` with half the learning rate, for what was found.
 
         Raises:
             DataError: that was tried three times already.
@@ -171,7 +171,7 @@ class Course:
         self._restore(state)
         if self._setbacks == MOST_SETBACKS:
             where = f"training step {failed}, after halving the learning rate {MOST_SETBACKS} times"
-            raise DataError(f"the loss became {loss}", where=where, hint="lower lr, or look for NaN in the data")
+            raise DataError(found, where=where, hint="lower lr, or look for NaN in the data")
         self._setbacks += 1
 
     def _portions(self, group: Sequence[Batch]) -> Iterator[tuple[torch.Tensor, Any, float]]:

@@ -118,13 +118,13 @@ def loop(
             course.set_rate(training.rate(course.step, steps))
             value = course.differentiate(_now(loss, course.step / steps, training), group, _own_seed(ranks, seed, epoch, course.step))
             if not math.isfinite(value):
-                course.go_back(start, value)
+                course.go_back(start, f"the loss became {value}")
                 break
             course.descend()
             yield Tick(course.step - 1, steps, epoch, value, course.most)
             last = course.step % an_epoch == 0
             if (last or course.due) and not course.sound():
-                course.go_back(start, math.nan)
+                course.go_back(start, "a weight became nan or inf")
                 break
             if last:
                 course.judge()
