@@ -93,3 +93,17 @@ def test_a_page_that_cannot_be_is_refused_before_the_work(cli: Any, tmp_path: Pa
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ")
     assert said in done.err
+
+
+LANGUAGE = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(12, 3))
+"""
+
+
+def test_networks_that_read_tokens(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(LANGUAGE)
+    found = cli("profile", f"{tmp_path}/net.py:build", "--input", "3", "--tokens", "--json").json()
+    assert (found["params"], found["macs"]) == (9 * 4 + 12 * 3 + 3, 12 * 3)

@@ -38,6 +38,9 @@ Sort = Annotated[Order | None, typer.Option("--sort", help="Greatest first; with
 Batch = Annotated[str, typer.Option(metavar="N[,N…]", help="Samples in the batch; with several, a line for each.")]
 DataOption = Annotated[str | None, typer.Option("--data", metavar="DATA", help="To count how many activations are zero.")]
 
+Tokens = Annotated[
+    bool, typer.Option("--tokens", help="The network reads whole numbers, as those of words; so it does where --data has such.")
+]
 Page = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Draw the layers on a page (HTML).", show_default=False)]
 
 
@@ -49,6 +52,7 @@ def profile(
     mean: Mean = None,
     std: Std = None,
     batch: Batch = "1",
+    tokens: Tokens = False,
     sort: Sort = None,
     output: Page = None,
     as_json: Json = False,
@@ -75,10 +79,11 @@ def profile(
         network = network if weights is None else load_weights(network, weights)
         sample = needed_shape(model, said.shape)
         inputs = None if data is None else _inputs(data, model, said)
+        dtype = "int64" if tokens or (inputs is not None and inputs.dtype.kind == "i") else "float32"
         found: list[Profile] = []
         for samples in batches:
             progress("profile", len(found) / len(batches), f"{model} on {samples} × {sides(sample)}")
-            found.append(measure(network, sample, batch=samples, samples=inputs))
+            found.append(measure(network, sample, batch=samples, dtype=dtype, samples=inputs))
     if output is not None:
         draw(output, model, found[0], _notes(found[0]))
     if as_json:
