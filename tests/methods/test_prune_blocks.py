@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from laconic import compress, load
-from laconic.base.errors import BudgetError, RecipeError
+from laconic import compress, load, load_into
+from laconic.base.errors import BudgetError, ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.methods.finetune import Finetune
@@ -62,6 +62,13 @@ def test_a_table_says_how_many_go_where(apply: Apply, deep: nn.Module) -> None:
     """The branch that adds nothing stays, for it was not named."""
     short = apply(PruneBlocks(blocks={"branches.0": 1, "branches.2": 1}), Network(deep)).module
     assert [name for name in short.state_dict() if "branches" in name] == ["branches.1.weight", "branches.1.bias"]
+
+
+def test_where_enough_have_gone_the_others_stay(apply: Apply, data: Data, deep: nn.Module) -> None:
+    """However little one of them is missed."""
+    _, second, last = (row["branch"] for row in PruneBlocks(blocks=3).plan(Network(deep), Context(data, deep)).rows)
+    short = apply(PruneBlocks(blocks={last: 1, "branches.*": 1}), Network(deep)).module
+    assert {name.rpartition(".")[0] for name in short.state_dict() if "branches" in name} == {second}
 
 
 @pytest.mark.parametrize(("blocks", "error", "said"), [
@@ -120,6 +127,26 @@ def test_a_shorter_network_goes_on_through_a_recipe_and_into_a_file(data: Data, 
     with torch.no_grad():
         there = result.model(torch.from_numpy(inputs)).numpy()
     np.testing.assert_allclose(load(tmp_path / "f.lac")(inputs), there, rtol=1e-3, atol=1e-4)
+
+
+class Gated(nn.Module):
+    """A branch that is a half where it has no weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.branch = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.fc = nn.Linear(4 * 64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        return self.fc((x + self.branch(x.relu()).sigmoid()).flatten(1))
+
+
+def test_a_class_that_cannot_do_without_its_branch_is_told(data: Data, tmp_path: Path) -> None:
+    compress(Gated(), data, [PruneBlocks(blocks=1)]).save(tmp_path / "f.lac")
+    with pytest.raises(ModelError, match="without weights, what was removed is still not nothing: branch"):
+        load_into(Gated(), tmp_path / "f.lac")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ X. Zhang, X. Zhou, M. Lin, J. Sun, "ShuffleNet: An Extremely Efficient Convoluti
 | 8                  |  2 434 768 | 138.4 M |        137 M |                         32.4 % |
 
 At other widths channels are rounded to what the groups ask for. With three groups, 0.5× costs 37.6 M MACs (38 M in the paper) and 0.25×
-costs 11.0 M (13 M in the paper; it would be 13.3 M if the first convolution kept the 12 channels of 0.5×).
+costs 11.0 M (13 M in the paper).
 """
 
 from collections.abc import Sequence
