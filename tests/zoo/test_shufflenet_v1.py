@@ -32,6 +32,13 @@ def test_half_the_width_costs_what_the_paper_says(groups: int) -> None:
     assert found.macs / 1e6 == pytest.approx(38, rel=0.03)
 
 
+@pytest.mark.parametrize(("width", "millions"), [(0.5, 37.6), (0.25, 11.0)])
+def test_narrow_networks_cost_what_the_heading_says(width: float, millions: float) -> None:
+    with torch.device("meta"):
+        found = count(ShuffleNetV1(width=width), (3, 224, 224))
+    assert found.macs / 1e6 == pytest.approx(millions, abs=0.05)
+
+
 def test_channels_that_make_no_groups_are_refused() -> None:
     rows = [row if not isinstance(row, Stage) else Stage(width=row.width + 1, block=row.block) for row in STAGES[:1]]
     with torch.device("meta"), pytest.raises(ModelError, match="make no 3 groups"):
