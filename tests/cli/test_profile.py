@@ -70,6 +70,16 @@ def test_the_page_shows_every_layer_and_the_table_stays(cli: Any, desk: Any, tmp
         assert f'class="block {look}"' in text
 
 
+def test_the_page_shows_rates_of_layers_and_a_line_for_each_batch(cli: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = cli("profile", "zoo:lenet5", "--data", "digits", "--batch", "1,4", "-o", page)
+    assert done.code == 0, done.err
+    text = page.read_text()
+    assert "Against the batch" in text
+    assert all(f"{heading}</th>" in text for heading in ("Inputs not zero", "MACs not by zero", "FLOP a byte"))
+    assert [f'<tr><th scope="row">{batch}</th>' in text for batch in "14"] == [True, True]
+
+
 def test_machines_learn_where_the_page_is(cli: Any, desk: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     words = ("profile", desk.net, "--input", "1x6x6", "--json")
@@ -83,7 +93,6 @@ def test_machines_learn_where_the_page_is(cli: Any, desk: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--batch", "1,8", "-o", "page.html"), "the page shows one batch"),
         (("-o", "gone/page.html"), "does not exist"),
         (("-o", "."), "a folder stands"),
     ],

@@ -12,7 +12,8 @@ from laconic.report import render
 from laconic.report.blocks import Kind
 from laconic.report.compare import render_comparison
 from laconic.report.contenders import from_record
-from laconic.report.profile import Layer, Network, render_profile
+from laconic.report.layer_costs import Layer, Network
+from laconic.report.profile import render_profile
 from laconic.report.sensitivity import render_sensitivity
 
 # Contrast (WCAG 2.2) of every element that holds words of its own, against the nearest painted background behind it.

@@ -7,7 +7,8 @@ import pytest
 
 from laconic.base.measures import Measure
 from laconic.report.blocks import Kind, widths
-from laconic.report.profile import Layer, Network, render_profile, verdict
+from laconic.report.layer_costs import Layer, Network, Pass
+from laconic.report.profile import render_profile, verdict
 from laconic.report.templates import LARGEST
 
 HOSTILE = "<script>&\"'</td></svg>\u202e\x1b[31m\udcff{{ 7 * 7 }}"
@@ -90,8 +91,37 @@ def test_what_was_not_timed_or_is_not_multiplied_is_not_told() -> None:
 
 def test_layers_have_their_place_in_each_order() -> None:
     orders = re.findall(r'<tr style="(.*?)">', render_profile(SMALL))
-    assert orders[0] == "--at-macs:0;--at-moved:1;--at-weights:1;--at-time:0"
+    assert orders[0] == "--at-macs:0;--at-moved:1;--at-weights:1;--at-time:0;--at-intensity:0"
     assert [re.search("weights:(.)", order)[1] for order in orders] == ["1", "2", "0"]  # type: ignore[index]
+
+
+def test_rates_stand_beside_the_shares_where_they_are_known() -> None:
+    seen = (
+        replace(CONV, nonzero=0.5, effective=375_000, intensity=12.5, roof=40.0),
+        replace(RELU, nonzero=None),
+        replace(FC, nonzero=0.25, effective=62_500, intensity=0.5, roof=90.0),
+    )
+    page = render_profile(replace(SMALL, layers=seen))
+    words = text(page)
+    assert "ms Inputs not zero MACs not by zero FLOP a byte Of the roof" in words
+    assert "fc Linear 10 2 000 250 000 25 % 20 000 10 % 8 000 80 % 0.500 12 % 25 % 62 500 0.5 90 %" in words
+    assert re.search("relu ReLU 16×32×32 0 0 0.*? – – – – fc", words)
+    assert [re.search("roof:(.)", order)[1] for order in re.findall(r'<tr style="(.*?)">', page)] == ["1", "2", "0"]  # type: ignore[index]
+    assert all(f'id="by-{order}"' in page for order in ("nonzero", "effective", "intensity", "roof"))
+    assert not any(word in render_profile(SMALL) for word in ("Inputs not zero", "MACs not by zero", "Of the roof"))
+
+
+def test_every_order_has_its_rule_on_the_page() -> None:
+    page = render_profile(replace(SMALL, layers=(replace(CONV, nonzero=0.5, effective=1, roof=40.0),)))
+    orders = set(re.findall(r'id="by-([a-z]+)"', page)) - {"run"}
+    assert len(orders) == 8
+    assert all(f".sortable:has(#by-{order}:checked) tbody tr {{ order: var(--at-{order}); }}" in page for order in orders)
+
+
+def test_several_batches_have_a_line_each() -> None:
+    page = render_profile(replace(SMALL, passes=(Pass(1, 3.0, 80.0, 20.0, 1.5, 4096, 2.0), Pass(64, 96.0, 95.0, 5.0, 12.25, 1 << 20))))
+    assert "1 3.000 3.000 80 % 20 % 1.5 4.1 kB 2.00 64 96.000 1.500 95 % 5.0 % 12.2 1.05 MB –" in text(page)
+    assert "Against the batch" not in render_profile(SMALL)
 
 
 def test_hostile_names_are_escaped_everywhere() -> None:

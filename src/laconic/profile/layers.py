@@ -119,6 +119,12 @@ class Profile:
         return None if None in known else sum(macs for macs in known if macs is not None)
 
     @property
+    def intensity(self) -> float:
+        """Operations (two a MAC) for each byte that the layers move; 0 where nothing moves."""
+        moved = sum(layer.moved_bytes for layer in self.layers)
+        return 2 * self.macs / moved if moved else 0.0
+
+    @property
     def summed(self) -> float | None:
         """ms of all layers and of what is between them: close to `latency`, or the clock is not to be trusted."""
         return None if self.between is None else _milliseconds(self.layers) + self.between.value

@@ -1,14 +1,14 @@
 """What a network's layers cost, as one HTML page that carries all it needs: the network drawn as blocks, and its layers in a table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from laconic.base.measures import Measure
 from laconic.report.blocks import Block, Kind, even, picture, square
 from laconic.report.charts import percent
+from laconic.report.layer_costs import QUANTITIES, RATES, Layer, Network, Pass, Quantity, Rate
 from laconic.report.templates import fitted
 from laconic.report.views import Tile, ranks
 from laconic.report.words import MISSING, decimal, figure, grouped, plain, prefixed, spread
@@ -17,91 +17,13 @@ MARKED = 6  # layers that have their name below the picture
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer, over all its calls in a forward pass of the whole batch.
-
-    Args:
-        name: in the model.
-        type: the name of its class.
-        kind: which inputs each of its outputs is a sum of.
-        output: the shape that leaves, as text.
-        params: its parameters, without those that an earlier layer shares with it.
-        macs: multiply-adds by its weights.
-        moved: bytes of the tensors that enter and leave.
-        weights: bytes of the parameters that it reads.
-        ms: median latency; None where it was not timed.
-    """
-
-    name: str
-    type: str
-    kind: Kind
-    output: str
-    params: int
-    macs: int
-    moved: int
-    weights: int
-    ms: float | None = None
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network's cost on a batch.
-
-    Args:
-        name: of the model.
-        sample: shape of one sample, as text.
-        batch: samples in the batch.
-        layers: in the order in which they run.
-        latency: of the whole forward pass; None where it was not timed.
-        notes: sentences on what else is known.
-    """
-
-    name: str
-    sample: str
-    batch: int
-    layers: tuple[Layer, ...]
-    latency: Measure | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What layers have shares of.
-
-    Args:
-        what: a share of what.
-        verb: what layers do with it.
-        unit: what stands behind a figure.
-        of: how much of it a layer has.
-        digits: decimals of a figure.
-    """
-
-    what: str
-    verb: str
-    unit: str
-    of: Callable[[Layer], float]
-    digits: int = 0
-
-    def figure(self, amount: float) -> str:
-        """An amount, without its unit."""
-        return decimal(amount, self.digits) if self.digits else grouped(amount)
-
-
-QUANTITIES: Mapping[str, Quantity] = {
-    "macs": Quantity("MACs", "do", "MACs", lambda layer: layer.macs),
-    "moved": Quantity("bytes of activations", "move", "bytes of activations", lambda layer: layer.moved),
-    "weights": Quantity("bytes of weights", "hold", "bytes of weights", lambda layer: layer.weights),
-    "time": Quantity("layers' time", "take", "ms", lambda layer: layer.ms or 0.0, digits=3),
-}
-
-
-@dataclass(frozen=True)
 class Line:
-    """A row of either table: what it is of, and (figure, share of the whole) of each quantity; `order` places it among the others."""
+    """A row of either table: of what, (figure, share of the whole) of each quantity, and the rates; `order` places it among the others."""
 
     head: Markup
     words: tuple[str, ...]
     cells: tuple[tuple[str, str], ...]
+    rates: tuple[str, ...] = ()
     order: str = ""
 
 
@@ -138,6 +60,7 @@ def _contents(network: Network, rows: int) -> dict[str, Any]:
     kept = {id(layer) for layer in ranked[:rows]}
     shown = [layer for layer in network.layers if id(layer) in kept]
     marks = {id(layer): str(number) for number, layer in enumerate(ranked[:MARKED], 1)} if len(shown) > 1 else {}
+    rates = {name: rate for name, rate in RATES.items() if any(rate.of(layer) is not None for layer in network.layers)}
     return {
         "rows": rows,
         "network": network,
@@ -147,8 +70,10 @@ def _contents(network: Network, rows: int) -> dict[str, Any]:
         "largest": [_largest(marks[id(layer)], layer, totals) for layer in ranked if id(layer) in marks],
         "even": decimal(even(len(shown)) * len(shown), 0) if shown and totals["macs"] else "",
         "kinds": _kind_lines(network.layers, totals),
-        "layers": _layer_lines(shown, totals),
-        "orders": [name for name in QUANTITIES if totals[name]],
+        "layers": _layer_lines(shown, totals, rates),
+        "headings": [rate.heading for rate in rates.values()],
+        "orders": {name: quantity.order for name, quantity in QUANTITIES.items() if totals[name]} | {n: r.order for n, r in rates.items()},
+        "passes": [_pass_line(one) for one in network.passes],
         "basis": f"{figure(network.latency)} {spread(network.latency)}".strip() if network.latency else "",
     }
 
@@ -200,16 +125,38 @@ def _kind_lines(layers: Sequence[Layer], totals: Mapping[str, float]) -> list[Li
     return [Line(_headed(kind), (grouped(len(own)),), _cells(own, totals)) for kind, own in groups if own]
 
 
-def _layer_lines(layers: Sequence[Layer], totals: Mapping[str, float]) -> list[Line]:
+def _layer_lines(layers: Sequence[Layer], totals: Mapping[str, float], rates: Mapping[str, Rate]) -> list[Line]:
     """A line a layer, with its place in each of the orders that the reader may choose."""
-    places = {name: ranks([quantity.of(layer) for layer in layers]) for name, quantity in QUANTITIES.items()}
-    orders = [";".join(f"--at-{name}:{own[row]}" for name, own in places.items()) for row in range(len(layers))]
-    return [_layer_line(layer, totals, order) for layer, order in zip(layers, orders, strict=True)]
+    orders = {name: [quantity.of(layer) for layer in layers] for name, quantity in QUANTITIES.items()}
+    orders |= {name: [_known(rate.of(layer)) for layer in layers] for name, rate in rates.items()}
+    places = {name: ranks(values) for name, values in orders.items()}
+    styles = [";".join(f"--at-{name}:{own[row]}" for name, own in places.items()) for row in range(len(layers))]
+    return [_layer_line(layer, totals, rates, style) for layer, style in zip(layers, styles, strict=True)]
 
 
-def _layer_line(layer: Layer, totals: Mapping[str, float], order: str) -> Line:
+def _known(amount: float | None) -> float:
+    """What is not known comes last."""
+    return -1.0 if amount is None else amount
+
+
+def _layer_line(layer: Layer, totals: Mapping[str, float], rates: Mapping[str, Rate], order: str) -> Line:
     head = Markup("{} <code>{}</code>").format(square(layer.kind), plain(layer.name, 120))
-    return Line(head, (plain(layer.type, 60), plain(layer.output, 40), grouped(layer.params)), _cells([layer], totals), order)
+    words = (plain(layer.type, 60), plain(layer.output, 40), grouped(layer.params))
+    return Line(head, words, _cells([layer], totals), tuple(rate.text(layer) for rate in rates.values()), order)
+
+
+def _pass_line(one: Pass) -> list[str]:
+    """A batch, and what a sample of it takes."""
+    return [
+        grouped(one.batch),
+        decimal(one.ms, 3),
+        decimal(one.ms / one.batch, 3),
+        _share(one.conv, 100),
+        _share(one.fc, 100),
+        decimal(one.intensity, 1),
+        prefixed(one.peak, "B"),
+        MISSING if one.energy is None else decimal(one.energy / one.batch, 2),
+    ]
 
 
 def _headed(kind: Kind) -> Markup:

@@ -63,7 +63,8 @@ def profile(
 
     Latency is measured in evaluation mode on one thread. MACs and bytes are for the whole batch.
 
-    The page shows the network as blocks, one a layer: as wide as its MACs, as high as its activations, as deep as its weights.
+    The page shows the network as blocks, one a layer: as wide as its MACs, as high as its activations, as deep as its weights; with
+    several batches, the layers on the first, and a line for each.
     """
     from laconic.cli.blocks import draw
     from laconic.cli.opening import needed_shape
@@ -73,7 +74,7 @@ def profile(
     from laconic.zoo.reference import build_model
 
     said, batches = read_sample(shape, mean, std), read_batches(batch)
-    _check_page(output, batches)
+    check_file(output)
     with at_work() as progress:
         network = build_model(model, sample_shape=said.shape)
         network = network if weights is None else load_weights(network, weights)
@@ -85,7 +86,7 @@ def profile(
             progress("profile", len(found) / len(batches), f"{model} on {samples} × {sides(sample)}")
             found.append(measure(network, sample, batch=samples, dtype=dtype, samples=inputs))
     if output is not None:
-        draw(output, model, found[0], _notes(found[0]))
+        draw(output, model, found, _notes(found[0]))
     if as_json:
         show_json(_json(model, found, sort) | {"page": None if output is None else str(output)})
     else:
@@ -106,12 +107,6 @@ def read_batches(word: str) -> tuple[int, ...]:
     if not all(size.isascii() and size.isdigit() and int(size) > 0 for size in words):
         raise UsageError(f"{word!r} is no batch size", where="--batch", hint="a whole number from 1, or several: --batch 1,8,32")
     return tuple(map(int, words))
-
-
-def _check_page(page: Path | None, batches: Sequence[int]) -> None:
-    if page is not None and len(batches) > 1:
-        raise UsageError("the page shows one batch", where="--batch", hint="name one size with -o, or leave -o out")
-    check_file(page)
 
 
 def _inputs(data: str, model: str, said: "Sample") -> "np.ndarray":
@@ -205,7 +200,7 @@ def _by_batch(found: Sequence["Profile"]) -> Table:
             f"{one.latency.value / one.batch:.3f}" if one.latency else "",
             f"{one.conv.time or 0:.0f} %",
             f"{one.fc.time or 0:.0f} %",
-            f"{2 * one.macs / sum(layer.moved_bytes for layer in one.layers):.1f}",
+            f"{one.intensity:.1f}",
             f"{one.peak_bytes / MIB:.2f}",
             f"{one.energy.value / one.batch:.3g}" if one.energy else "",
         )
