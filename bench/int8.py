@@ -7,11 +7,10 @@ all. Bytes are those of the weights-only file. Writes bench/results/int8.csv aft
 """
 
 import argparse
-import csv
-import time
 from pathlib import Path
 
 import torch
+from results_file import Results
 from torch import nn
 
 from laconic import build_model, load_data
@@ -23,7 +22,7 @@ from laconic.runtime import Session
 from laconic.train import classification, evaluate
 from laconic.zoo.checkpoint import load_weights
 
-RESULTS = Path(__file__).parent / "results" / "int8.csv"
+RESULTS = Results("int8")
 CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the checkpoints were trained with
 SETTINGS = (
@@ -39,8 +38,9 @@ SETTINGS = (
     "int8: {bits: 4, correct: false}",
     "int8: {bits: 4, equalize: true}",
     "int8: {bits: 4, rounding: adaptive}",
-    "int8: {bits: 4, training: {epochs: 2, lr: 0.001, shift: 4, flip: true}}",
     "fold; quantize: {bits: 2}; int8: {bits: 7}",
+    "int8: {bits: 4, training: {epochs: 2, lr: 0.001, shift: 4, flip: true}}",
+    "int8: {bits: 4, learn: pact, training: {epochs: 2, lr: 0.001, shift: 4, flip: true}}",
 )
 
 
@@ -52,16 +52,14 @@ def main() -> None:
     for network in options.only:
         model = load_weights(build_model(f"zoo:{network}"), options.weights / CHECKPOINTS[network]).eval()
         for setting in SETTINGS:
-            if (network, setting) not in {(row["network"], row["steps"]) for row in _rows()}:
-                _keep(measured(network, setting, model, data))
+            if not RESULTS.has(network=network, steps=setting):
+                RESULTS.add(measured(network, setting, model, data))
 
 
 def measured(network: str, setting: str, model: nn.Module, data: Data) -> dict[str, str]:
     """One line."""
     recipe = parse("\n".join(("seed: 0", "steps:", *(f"- {step}" for step in setting.split("; ")))))
-    start = time.perf_counter()
     artifact = run(model, data, recipe).artifact
-    seconds = time.perf_counter() - start
     session = Session(unpack(pack(artifact)))
     scores = [evaluate(session, split, data.preprocessing, classification, "").value for split in (data.validation, data.test)]
     sizes = [len(data.validation), len(data.test)]
@@ -73,21 +71,7 @@ def measured(network: str, setting: str, model: nn.Module, data: Data) -> dict[s
         "top-1 % on the choice half": f"{scores[0]:.2f}",
         "top-1 % on the verdict half": f"{scores[1]:.2f}",
         "top-1 % on all 10 000": f"{whole:.2f}",
-        "seconds": f"{seconds:.0f}",
     }
-
-
-def _rows() -> list[dict[str, str]]:
-    return list(csv.DictReader(RESULTS.open(encoding="utf-8"))) if RESULTS.exists() else []
-
-
-def _keep(row: dict[str, str]) -> None:
-    rows = [*_rows(), row]
-    with RESULTS.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(row), lineterminator="\n")
-        table.writeheader()
-        table.writerows(sorted(rows, key=lambda one: (one["network"], SETTINGS.index(one["steps"]))))
-    print(row, flush=True)
 
 
 def _options() -> argparse.Namespace:
