@@ -53,6 +53,30 @@ class Attention(nn.Module):
         return self.out(nn.functional.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x))).mean(1)
 
 
+class Fire(nn.Module):
+    """Kernels of 1 × 1, 3 × 3, 1 × 5 and 5 × 5 of one input, with their middles in one place; one a pixel off, one of twice the reach."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(1, 4, 1)
+        self.one, self.three = nn.Conv2d(4, 3, 1, bias=False), nn.Conv2d(4, 5, 3, padding=1)
+        self.flat, self.five = nn.Conv2d(4, 2, (1, 5), padding=(0, 2)), nn.Conv2d(4, 1, 5, padding=2)
+        self.off, self.far = nn.Conv2d(4, 2, 3, padding=(0, 1)), nn.Conv2d(4, 2, 3, padding=2, dilation=2)
+        self.mirror = nn.Conv2d(4, 2, 3, padding=1, padding_mode="reflect")
+        self.fc = nn.Linear(17, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.squeeze(x).relu()
+        branches = [self.one(x), self.three(x).relu(), self.flat(x), self.five(x), self.far(x), self.mirror(x)]
+        return self.fc(torch.cat([*(branch.mean((2, 3)) for branch in branches), self.off(x).mean((2, 3))], 1))
+
+
+@pytest.fixture
+def fire(history: object) -> nn.Module:
+    torch.manual_seed(0)
+    return history(Fire()).eval()  # type: ignore[operator, no-any-return]
+
+
 @pytest.fixture
 def inception(history: object) -> nn.Module:
     torch.manual_seed(0)
@@ -88,6 +112,51 @@ def test_the_law_holds_for_attention() -> None:
     network = merged(Network(model), Merged(IMAGE, "float32", (("q", "k", "v"),)))
     same(network.module, model)
     assert tuple(network.module.get_parameter("q.weight").shape) == (24, 8)
+
+
+MIDDLES = ("one", "three", "flat", "five")
+
+
+def test_kernels_with_their_middles_in_one_place_could_be_one_where_that_is_asked_for(fire: nn.Module) -> None:
+    assert mergeable(fire, IMAGE) == []
+    assert mergeable(fire, IMAGE, padded=True) == [MIDDLES]
+
+
+@pytest.mark.parametrize("group", [MIDDLES, ("one", "three"), ("five", "one"), ("three", "flat")])
+def test_the_law_holds_for_padded_kernels_whose_zeros_stay(fire: nn.Module, group: tuple[str, ...]) -> None:
+    network = merged(Network(fire), Merged(IMAGE, "float32", (group,)))
+    same(network.module, fire)
+    form = network.form(f"{group[0]}.weight")
+    assert form.kind == "masked"
+    assert form.mask.sum() == sum(fire.get_parameter(f"{path}.weight").numel() for path in group)  # type: ignore[attr-defined]
+
+
+def test_even_kernels_and_strides_are_padded_too() -> None:
+    class Even(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.two, self.four = nn.Conv2d(1, 2, 2, stride=2), nn.Conv2d(1, 2, 4, stride=2, padding=1)
+            self.three = nn.Conv2d(1, 2, 3, stride=2, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([self.two(x), self.four(x), self.three(x)], 1).mean((2, 3))
+
+    torch.manual_seed(0)
+    model = Even().eval()
+    assert mergeable(model, IMAGE, padded=True) == [("two", "four")]
+    same(merged(Network(model), Merged(IMAGE, "float32", (("two", "four"),))).module, model)
+
+
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_the_class_gets_padded_kernels_back_as_they_were(fire: nn.Module, data: Data, tmp_path: Path, weights_only: bool) -> None:
+    result = compress(fire, data, parse("steps:\n- prune: {sparsity: {one: 0.5}}\n- fuse: {measured: false, padded: true}"))
+    (tmp_path / "f.lac").write_bytes(pack(result.run.artifact, weights_only=weights_only))
+    back = load_into(Fire(), tmp_path / "f.lac")
+    assert back.get_parameter("one.weight").count_nonzero() == 6
+    assert torch.equal(back.get_parameter("flat.weight"), fire.get_parameter("flat.weight"))
+    if not weights_only:
+        with torch.no_grad():
+            np.testing.assert_allclose(load(tmp_path / "f.lac")(images().numpy()), back.eval()(images()).numpy(), atol=1e-5)
 
 
 def test_masks_go_along_and_layers_of_another_stride_do_not(inception: nn.Module, data: Data) -> None:

@@ -4,7 +4,7 @@ What is vertical is in graph/fold.py, what is horizontal in graph/merge.py; acti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laconic.base.edits import Merged
 from laconic.graph.fold import fold_free
@@ -20,19 +20,22 @@ class Fuse(Step):
     Args:
         measured: merge only where a forward pass, at batch 1 on one thread of this machine, is measured to be faster for it; otherwise
             wherever it is possible.
+        padded: also convolutions whose kernels differ but share their middle, as a Fire module's 1 × 1 and 3 × 3: the smaller kernel has
+            zeros around it, which are kept, multiplied, and stored in a few bits. bench/fusion.py finds them slower than two layers.
 
     >>> print(Fuse())
-    fuse: {measured: true}
+    fuse: {measured: true, padded: false}
     """
 
     measured: bool = True
+    padded: bool = False
     changes = MERGES
 
     def takes(self) -> Mapping[str, str]:
-        return {"dense": "dense", "masked": "masked"}
+        return {"dense": "masked" if self.padded else "dense", "masked": "masked"}
 
     def draft(self) -> Step:
-        return Fuse(measured=False)
+        return replace(self, measured=False)
 
     def plan(self, network: Network, context: Context) -> Plan:
         """Which layers could be one, and the time of a forward pass with each group merged, as a share of that without.
@@ -42,7 +45,7 @@ class Fuse(Step):
         """
         stage, network = context.data.preprocessing, self._folded(network, context)
         rows = []
-        for group in mergeable(network.module, stage.shape, stage.dtype):
+        for group in mergeable(network.module, stage.shape, stage.dtype, padded=self.padded):
             if self.measured:
                 share = context.clock(merged(network, Merged(stage.shape, stage.dtype, (group,))), network, context.sample())
                 rows.append({"layers": ", ".join(group), "time": share, "merged": share < 1})
