@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -185,3 +186,12 @@ def test_page_of_endless_words_stays_small(record):
         **tables,
     )
     assert len(render(huge).encode()) <= LARGEST
+
+
+def test_the_page_says_what_clocked_the_layers(record: Record) -> None:
+    page = render(dataclasses.replace(record, clocked_in="ONNX Runtime"))
+    assert "Each layer in ONNX Runtime, batch 1, one thread, with what the engine has fused into it" in page
+    assert "Each layer in torch, batch 1, one thread. Where two" in render(record)
+    gone = re.search(r"<code>fc1</code>.*?</tr>", page, re.DOTALL)
+    assert gone is not None
+    assert gone[0].count('<td class="number">\u2013</td>') == 2  # neither a time after nor a ratio

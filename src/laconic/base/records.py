@@ -75,7 +75,7 @@ class LayerCost:
         params: its parameters, before and after.
         macs: multiply-adds by its weights, before and after.
         moved: bytes of inputs, outputs and parameters, before and after.
-        ms: median latency, before and after.
+        ms: median latency, before and after; with it what the engine has fused into the layer.
     """
 
     name: str
@@ -115,8 +115,8 @@ class Verdicts:
 class Record:
     """A whole run. Every figure in `before` and `after` was measured on a saved file that was loaded again.
 
-    `classes` are the names of the classes, where they have any; `higher_is_better` is the direction of the metric; `energy` and `co2e` are
-    what the process spent that ended the run.
+    `classes` are the names of the classes, where they have any; `higher_is_better` is the direction of the metric; `clocked_in` says which
+    engine `costs` has its milliseconds from; `energy` and `co2e` are what the process spent that ended the run.
     """
 
     model: str
@@ -139,6 +139,7 @@ class Record:
     classes: tuple[str, ...] = ()
     verdicts: Verdicts = Verdicts()
     costs: tuple[LayerCost, ...] = ()
+    clocked_in: str = "torch"
     energy: Measure | None = None
     co2e: Measure | None = None
 

@@ -2,9 +2,8 @@
 
 import importlib.metadata
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,23 +11,21 @@ from torch import nn
 
 from laconic.artifact import Artifact, Tensor, layout, unpack_each
 from laconic.base.dtypes import bits
-from laconic.base.edits import ROUNDED
 from laconic.base.errors import ExportError, GraphError, LimitError, ModelError
 from laconic.base.measures import Measure, machine, timing
-from laconic.base.preprocessing import Preprocessing
-from laconic.base.records import Figures, Layer, LayerCost, Verdicts
+from laconic.base.records import Figures, Layer, Verdicts
 from laconic.datasets.data import Data
 from laconic.forms import Form
 from laconic.graph.export import export
 from laconic.graph.network import Network
-from laconic.profile import LayerProfile, count, profile
+from laconic.profile import count
+from laconic.recipe.costs import Costs, layer_costs
 from laconic.runtime import Session
 from laconic.runtime.glance import Better, clearly_faster
 from laconic.runtime.latency import clock, ratio
 from laconic.train import Runner, Task, as_runner, judge
 
 REPEATS = 50
-TURNS, PASSES = 5, 3  # turns of the two networks; passes in each, of which every layer's median is taken
 SAME_SPEED = 0.05  # closer than this to 1 is called the same
 LIBRARIES = ("laconic", "torch", "numpy", "onnx", "onnxruntime")
 
@@ -56,7 +53,7 @@ class Comparison:
     layers: tuple[Layer, ...]
     parts: Mapping[str, int]
     verdicts: Verdicts
-    costs: tuple[LayerCost, ...]
+    costs: Costs
 
 
 def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task: Task) -> Comparison:
@@ -79,7 +76,7 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
     better = clearly_faster(after.artifact, runners["after"], sample) if has_graph else None
     line = speed_line(speed, [row.form for row in rows], "ONNX Runtime" if has_graph else "torch", better)
     verdicts = Verdicts(_class_numbers(data, task), judged["before"].decided, judged["after"].decided)
-    by_layer = _by_layer(before.module, after.module, data)
+    by_layer = layer_costs((before.module, after.module), (before.artifact, after.artifact), data)
     return Comparison(figures["before"], figures["after"], speed, line, rows, layout(content).sections, verdicts, by_layer)
 
 
@@ -131,40 +128,6 @@ def _costs(module: nn.Module, data: Data) -> tuple[int, int]:
         return parameters, count(module, data.preprocessing.shape, dtype=data.preprocessing.dtype).macs
     except ModelError:  # counting runs shapes only, which some forward passes cannot
         return parameters, 0
-
-
-def _by_layer(before: nn.Module, after: nn.Module, data: Data) -> tuple[LayerCost, ...]:
-    """Costs of the layers of both, those of the network before in its order; nothing where one of them cannot be watched."""
-    stage = data.preprocessing
-    try:  # in turns, so that what else the machine does falls on both
-        turns = [[_layers(module, stage) for module in (before, after)] for _ in range(TURNS)]
-    except ModelError:
-        return ()
-    names = dict.fromkeys(name for side in turns[0] for name in side)
-    return tuple(_layer_cost(name, [[side.get(name) for side in turn] for turn in turns]) for name in names)
-
-
-def _layers(module: nn.Module, stage: Preprocessing) -> dict[str, LayerProfile]:
-    """All but the roundings of values, which only torch spends time on."""
-    found = profile(module, stage.shape, repeats=PASSES, dtype=stage.dtype, roof=False)
-    return {layer.name: layer for layer in found.layers if not layer.name.startswith(f"{ROUNDED}.")}
-
-
-def _layer_cost(name: str, turns: list[list[LayerProfile | None]]) -> LayerCost:
-    def both(cost: Callable[[LayerProfile], float]) -> Any:
-        return tuple(statistics.median([0 if layer is None else cost(layer) for layer in side]) for side in zip(*turns, strict=True))
-
-    def whole(cost: Callable[[LayerProfile], float]) -> Any:
-        return tuple(map(int, both(cost)))
-
-    return LayerCost(
-        name,
-        kind=next(layer.kind for layer in turns[0] if layer is not None),
-        params=whole(lambda layer: layer.params),
-        macs=whole(lambda layer: layer.macs),
-        moved=whole(lambda layer: layer.moved_bytes),
-        ms=both(lambda layer: round(layer.latency.value, 6) if layer.latency else 0.0),
-    )
 
 
 def _distinct(artifact: Artifact) -> dict[int, Form]:

@@ -191,6 +191,7 @@ def _record(finished: Finished, stages: list[Stage], name: str, data: Data, reci
         higher_is_better=task.higher_is_better,
         classes=data.classes,
         verdicts=compared.verdicts,
-        costs=compared.costs,
+        costs=compared.costs.layers,
+        clocked_in=compared.costs.engine,
         weights_only=Measure(len(pack(finished.artifact, weights_only=True)), "bytes", "length of the weights-only file"),
     )

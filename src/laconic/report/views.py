@@ -173,8 +173,8 @@ def _cost_row(cost: LayerCost, order: str) -> CostRow:
         _pair(cost.params),
         _pair(cost.macs),
         _pair(cost.moved),
-        decimal(cost.ms[0], 4),
-        decimal(cost.ms[1], 4),
+        decimal(cost.ms[0], 4) if cost.ms[0] else MISSING,
+        decimal(cost.ms[1], 4) if cost.ms[1] else MISSING,
         factor(cost.ms[0] / cost.ms[1]) if all(cost.ms) else MISSING,
         order,
     )

@@ -1,0 +1,129 @@
+"""Where a file's time goes, layer by layer: ONNX Runtime clocks the kernels that it has made of the graph, and each belongs to a layer.
+
+What the engine fuses belongs to the layer whose products it is: a normalisation, an activation, a rounding behind it. What stands between
+layers, such as additions and changes of layout, is told as such.
+"""
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+
+from laconic.artifact import Artifact
+from laconic.runtime.assemble import assemble
+from laconic.runtime.engine import start
+
+BETWEEN = "between layers"
+WHOLE = "model"  # whose own weights have no path
+WARM_UP = 3
+FOLLOWS = {"BatchNormalization", "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "QuantizeLinear"}
+FOLLOWS |= {"DequantizeLinear"}
+KERNEL = "_kernel_time"
+MARKS = ("_nchwc", "_token_")  # what the engine puts behind the name of a node or a value when it makes a kernel of it
+
+
+def by_layer(artifacts: Mapping[str, Artifact], inputs: np.ndarray, passes: int) -> dict[str, dict[str, float]]:
+    """Name → layer → median ms of its kernels in a forward pass on one thread, the files in turns; `BETWEEN` is a layer too.
+
+    Args:
+        artifacts: with graphs, by any names.
+        inputs: `(n, *sample_shape)`, as the network takes them.
+        passes: that are clocked.
+
+    Raises:
+        UsageError, GraphError, LimitError: as a session does. OSError: there is no room for what the engine writes down.
+    """
+    with TemporaryDirectory(prefix="laconic-") as folder:
+        watched = {name: _Watched(artifact, Path(folder) / str(at)) for at, (name, artifact) in enumerate(artifacts.items())}
+        for _ in range(WARM_UP + passes):
+            for one in watched.values():
+                one.run(inputs)
+        return {name: one.spent(WARM_UP + passes) for name, one in watched.items()}
+
+
+class _Watched:
+    """A session that writes down when each kernel ran."""
+
+    def __init__(self, artifact: Artifact, notes: Path) -> None:
+        model = assemble(artifact, engine="onnxruntime")
+        self._owner = owners(model, frozenset(artifact.tensors))
+        self._engine = start(model.SerializeToString(), 1, notes)
+        self._input = self._engine.get_inputs()[0].name
+
+    def run(self, inputs: np.ndarray) -> None:
+        self._engine.run(None, {self._input: inputs})
+
+    def spent(self, passes: int) -> dict[str, float]:
+        """Median ms a pass of each layer, the first passes left out."""
+        events = json.loads(Path(self._engine.end_profiling()).read_text(encoding="utf-8"))
+        kernels = sorted((one for one in events if one.get("name", "").endswith(KERNEL)), key=lambda one: one["ts"])
+        size = len(kernels) // passes  # of a pass: each runs the same kernels
+        turns = [self._sums(kernels[at * size : (at + 1) * size]) for at in range(WARM_UP, passes)]
+        return {
+            name: statistics.median(turn[name] for turn in turns) / 1000 for name in dict.fromkeys(name for turn in turns for name in turn)
+        }
+
+    def _sums(self, kernels: list[dict[str, Any]]) -> Counter[str]:
+        """Microseconds of each layer in one pass."""
+        sums: Counter[str] = Counter()
+        for kernel in kernels:
+            sums[self._of(kernel["name"].removesuffix(KERNEL))] += kernel["dur"]
+        return sums
+
+    def _of(self, name: str) -> str:
+        return next((self._owner[word] for word in (name, *(name.partition(mark)[0] for mark in MARKS)) if word in self._owner), BETWEEN)
+
+
+def owners(model: onnx.ModelProto, tensors: frozenset[str]) -> dict[str, str]:
+    """Node and value → the layer that they are of, by its path. Nodes get names of their own, in place, so that kernels can be told apart.
+
+    Args:
+        model: with the weights as initializers.
+        tensors: names of the weights.
+    """
+    graph = model.graph
+    makers = {value: node for node in graph.node for value in node.output}
+    held = {weight.name: _layer(weight.name, tensors) for weight in graph.initializer}
+    users = Counter(value for node in graph.node for value in node.input)
+    users.update(value.name for value in graph.output)
+
+    def layer_of(value: str) -> str | None:
+        """Whose weight a value is."""
+        maker = makers.get(value)
+        return held.get(value) if maker is None else _first(layer_of, maker) if _is_constant(maker, held, makers) else None
+
+    owner: dict[str, str] = {}
+    for at, node in enumerate(graph.node):
+        node.name = f"node {at}"
+        before = owner.get(node.input[0], BETWEEN) if node.input and users[node.input[0]] == 1 else BETWEEN
+        follows = node.op_type in FOLLOWS and before != BETWEEN
+        found = before if follows else next(filter(None, map(layer_of, node.input)), BETWEEN)
+        owner |= dict.fromkeys((node.name, *node.output), found)
+    return owner
+
+
+def _first(layer_of: Callable[[str], str | None], node: onnx.NodeProto) -> str | None:
+    return next(filter(None, map(layer_of, node.input)), None)
+
+
+def _is_constant(node: onnx.NodeProto, held: Mapping[str, str | None], makers: Mapping[str, onnx.NodeProto]) -> bool:
+    """Whether weights are all that a node reads."""
+    return bool(node.input) and all(
+        value in held or (value in makers and _is_constant(makers[value], held, makers)) for value in node.input if value
+    )
+
+
+def _layer(weight: str, tensors: frozenset[str]) -> str | None:
+    """The path of the layer that holds it; none for what is no tensor of the file, or says how a value is rounded."""
+    name = weight
+    while name and name not in tensors:
+        name = name.rpartition(".")[0]
+    if not name or name.startswith("rounded."):
+        return None
+    return name.rpartition(".")[0] or WHOLE

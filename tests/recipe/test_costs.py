@@ -1,0 +1,130 @@
+"""Each layer's time is that of the kernels which the engine has made of it."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from laconic import Int8, PruneChannels
+from laconic.artifact import Artifact
+from laconic.base.errors import GraphError
+from laconic.datasets.data import Data
+from laconic.graph.network import Network
+from laconic.methods.step import Context
+from laconic.recipe.costs import Costs, layer_costs
+from laconic.recipe.package import package
+from laconic.runtime.assemble import assemble
+from laconic.runtime.by_layer import BETWEEN, by_layer, owners
+
+
+class Residual(nn.Module):
+    """A normalisation in front, one behind a convolution, a sum, a layer that squeezes, weights of its own, and a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = nn.BatchNorm2d(1)
+        self.stem, self.norm = nn.Conv2d(1, 64, 3, padding=1), nn.BatchNorm2d(64)
+        self.body = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU6())
+        self.gate = nn.Conv2d(64, 64, 1)
+        self.scale = nn.Parameter(torch.ones(64, 1, 1))
+        self.fc = nn.Linear(64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.stem(self.front(x))).relu()
+        x = x + self.body(x) * self.scale
+        x = x * self.gate(x.mean((2, 3), keepdim=True)).sigmoid()
+        return self.fc(x.mean((2, 3)))
+
+
+@pytest.fixture
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return Residual().eval()
+
+
+def packed(module: nn.Module | Network, data: Data) -> Artifact:
+    return package(module if isinstance(module, Network) else Network(module), data)[0]
+
+
+def test_every_node_is_of_the_layer_whose_weights_it_reads_or_whose_products_it_follows(net: nn.Module, data: Data) -> None:
+    artifact = packed(net, data)
+    model = assemble(artifact, engine="onnxruntime")
+    owner = owners(model, frozenset(artifact.tensors))
+    found = [(node.op_type, owner[node.name]) for node in model.graph.node]
+    assert found[:4] == [("BatchNormalization", "front"), ("Conv", "stem"), ("BatchNormalization", "stem"), ("Relu", "stem")]
+    assert ("Conv", "body.0") in found
+    assert ("Clip", "body.0") in found
+    assert ("Add", BETWEEN) in found
+    assert ("Mul", "model") in found  # the model's own weights
+    assert ("Mul", BETWEEN) in found
+    assert ("Conv", "gate") in found
+    assert ("Gemm", "fc") in found
+    assert all(owner[value] == owner[node.name] for node in model.graph.node for value in node.output)
+
+
+@pytest.mark.parametrize("step", [None, Int8(samples=16), PruneChannels(ratio=0.5, criterion="l2")])
+def test_every_kernel_is_of_a_layer_or_stands_between(net: nn.Module, data: Data, step: Any) -> None:
+    network, context = Network(net), Context(data, net)
+    network = network if step is None else step.apply(network, step.plan(network, context), context)
+    artifact = packed(network, data)
+    found = by_layer({"one": artifact, "other": artifact}, data.preprocessing.apply(data.test.inputs[:1]), 9)
+    assert list(found) == ["one", "other"]
+    for times in found.values():
+        assert {"stem", "body.0", "gate", "fc", BETWEEN} <= set(times)
+        assert set(times) <= {"front", "stem", "body.0", "gate", "fc", "model", BETWEEN}
+        assert times["body.0"] > times["fc"]
+
+
+def test_a_layer_that_works_longer_is_seen_to(data: Data) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 128, 3, padding=1), nn.ReLU(), nn.Conv2d(128, 128, 3, padding=1), nn.Flatten(), nn.LazyLinear(4))
+    model(torch.zeros(1, *data.preprocessing.shape))
+    times = by_layer({"net": packed(model.eval(), data)}, data.preprocessing.apply(data.test.inputs[:1]), 9)["net"]
+    assert times["2"] > 5 * times["0"]
+
+
+def test_rows_have_both_networks_and_the_engine(net: nn.Module, data: Data) -> None:
+    context = Context(data, net)
+    step = PruneChannels(ratio=0.5, criterion="l2")
+    narrow = step.apply(Network(net), step.plan(Network(net), context), context)
+    costs = layer_costs((net, narrow.module), (packed(net, data), packed(narrow, data)), data)
+    rows = {row.name: row for row in costs.layers}
+    assert costs.engine == "ONNX Runtime"
+    assert list(rows)[-1] == BETWEEN
+    assert rows["body.0"].macs == (64 * 64 * 9 * 64, 64 * 64 * 9 * 64 // 4)
+    assert all(rows["body.0"].ms)
+    assert rows["norm"].ms == (0, 0)  # it is in the convolution before
+    assert rows[BETWEEN].params == (0, 0)
+
+
+@pytest.mark.parametrize("why", ["no graph", "large", "refused"])
+def test_torch_clocks_what_the_engine_cannot(net: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    artifact = packed(net, data)
+    if why == "no graph":
+        artifact = replace(artifact, graph=None)
+    elif why == "large":
+        monkeypatch.setattr("laconic.recipe.costs.LARGEST", 1000)
+    else:
+        monkeypatch.setattr("laconic.recipe.costs.by_layer", refuse)
+    costs = layer_costs((net, net), (artifact, artifact), data)
+    rows = {row.name: row for row in costs.layers}
+    assert costs.engine == "torch"
+    assert all(rows["norm"].ms)
+    assert BETWEEN not in rows
+
+
+def refuse(*_: Any) -> Any:
+    raise GraphError("no")
+
+
+def test_a_network_that_cannot_be_watched_has_no_rows(data: Data) -> None:
+    class Slow(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            time.sleep(0)
+            raise ValueError("no")
+
+    artifact = Artifact({}, None)
+    assert layer_costs((Slow(), Slow()), (artifact, artifact), data) == Costs()
