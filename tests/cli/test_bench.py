@@ -86,3 +86,43 @@ def test_the_winner_of_larger_batches_is_not_what_load_takes(cli: Any, desk: Any
     assert "is fastest" in out
     assert "from now on" not in out
     assert not (tmp_path / "laconic").exists()
+
+
+def test_layers_that_take_most_come_first(cli: Any, desk: Any) -> None:
+    lines = cli("bench", desk.small, "--layers", "--repeats", "9").out.splitlines()
+    told = cli("bench", desk.small, "--layers", "--repeats", "9", "--json").json()
+    head, rows = lines[0].split(), lines[1 : lines.index("")]
+    assert head == ["layer", "ms", "share"]
+    spent = [float(row.split()[-3]) for row in rows]
+    assert spent == sorted(spent, reverse=True)
+    assert {one["layer"] for one in told["layers"]} >= {"0", "3"}
+    assert all(one["file_ms"] >= 0 for one in told["layers"])
+
+
+def test_layers_of_two_files_stand_side_by_side(cli: Any, desk: Any) -> None:
+    told = cli("bench", desk.small, desk.small, "--layers", "--repeats", "5", "--json").json()
+    assert told["original"] == told["file"] == str(desk.small)
+    assert all(set(one) == {"layer", "file_ms", "original_ms"} for one in told["layers"])
+    assert cli("bench", desk.small, desk.small, "--layers", "--repeats", "5").out.split()[:7] == [
+        "layer",
+        "ms",
+        "in",
+        "the",
+        "other",
+        "as",
+        "fast",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("zoo:lenet5", "--layers"), "compare with another .lac file"),
+        (("--layers", "--threads", "2"), "one thread"),
+        (("--layers", "--tournament"), "as a whole"),
+    ],
+)
+def test_what_has_no_layers_to_tell_is_refused(cli: Any, desk: Any, words: tuple[str, ...], said: str) -> None:
+    done = cli("bench", desk.small, *words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err

@@ -29,6 +29,7 @@ Batch = Annotated[int, typer.Option(min=1, help="Samples in a call.")]
 Tournament = Annotated[
     bool, typer.Option("--tournament", help="Try every engine, precision and number of threads; load() then takes the fastest.")
 ]
+Layers = Annotated[bool, typer.Option("--layers", help="Show which layers take the time; against another .lac file, in both.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads that a call may use.")]
 
 Speed = tuple[Measure, float]  # how many times as fast: by the wall clock, by processor time
@@ -45,6 +46,7 @@ def bench(
     batch: Batch = 1,
     threads: Threads = 1,
     tournament: Tournament = False,
+    layers: Layers = False,
     as_json: Json = False,
 ) -> None:
     """Time a file, alone or against another.
@@ -52,11 +54,19 @@ def bench(
     ORIGINAL is another .lac file, an ONNX file, which runs as it is in ONNX Runtime, or MODEL, which runs in torch. The two take
     turns, so that whatever slows the machine meets both alike. With --tournament the file runs against itself, in every engine that is
     installed; outputs are checked first, and the winner of calls with one sample is kept in this user's cache, where load() finds it.
+    With --layers the engine clocks its kernels, each told as the layer's whose products it has.
     """
     if tournament:
-        if original is not None:
-            raise UsageError("a tournament is of one file", where="--tournament", hint="compare with ORIGINAL in a second call")
+        if original is not None or layers:
+            raise UsageError("a tournament is of one file as a whole", where="--tournament", hint="ask for the rest in a second call")
         _tournament(file, batch, repeats, as_json)
+        return
+    if layers:
+        if threads > 1:
+            raise UsageError("layers are clocked on one thread", where="--layers", hint="leave --threads out")
+        from laconic.cli.kernels import tell_layers
+
+        tell_layers(file, original, batch, repeats, as_json)
         return
     from laconic.cli.turns import random_inputs, ratios, take_turns
     from laconic.runtime import load
