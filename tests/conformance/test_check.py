@@ -32,13 +32,13 @@ def samples() -> Data:
     return from_arrays(*parts)
 
 
-def test_size_is_good_to_a_fifth_and_time_tells_seconds_from_minutes(samples: Data) -> None:
+def test_size_is_good_to_a_fifth_and_time_tells_minutes_from_hours(samples: Data) -> None:
     recipe = Recipe(PRESSED)
     found = check(network(), samples, recipe, name="net")
     done = run(network(), samples, recipe)
     assert found.size.value == pytest.approx(len(done.content), rel=0.2)
     assert found.before.value == done.record.before.size.value
-    assert 0 < found.time.value < 60
+    assert 0 < found.time.value < 600
     assert found.graph
     assert found.warnings == done.record.warnings == ()
 
