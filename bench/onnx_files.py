@@ -20,11 +20,11 @@ import torch
 from onnx import TensorProto, helper
 
 from laconic.artifact import write
+from laconic.base.latency import clock, ratio
 from laconic.base.measures import machine
 from laconic.graph.reading import artifact_of_onnx
 from laconic.graph.trace import quiet
 from laconic.runtime import load
-from laconic.runtime.latency import clock, ratio
 from laconic.runtime.original import open_original
 from laconic.zoo.reference import build_model
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from laconic import Int8, from_arrays
 from laconic.artifact import Artifact, write
+from laconic.base import latency
 from laconic.base.errors import GraphError
 from laconic.forms import Masked
 from laconic.graph.export import export
@@ -144,7 +145,7 @@ def test_layers_of_integers_are_multiplied_as_integers(
 def test_integers_of_sequences_are_turned_back(exactly: bool, kept: list[sparse_layer.Layer], monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is given such weights with their outputs last."""
     monkeypatch.setattr("laconic.runtime.integers.multiplies_exactly", lambda: exactly)
-    artifact, some = rounded(Sequence(), 8, PLACES)
+    artifact, some = rounded(Sequence(), 7 if exactly else 8, PLACES)  # 8 bits are not exact everywhere, whatever the engine believes
     whole = Session(artifact)(some[:3])
     found = Session(artifact, choice=Choice("laconic"))(some[:3])
     assert [layer.rows.values.dtype for layer in kept] == [np.int8] * 3
@@ -279,7 +280,7 @@ def test_who_is_faster_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a clock that the sparse kernel makes run slow, and then fast."""
     monkeypatch.undo()
     now = [0.0]
-    monkeypatch.setattr(sparse_layer.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: now[0])
     cost = {"rows": 2.0}
 
     def slow(self: sparse_layer.Layer, x: np.ndarray) -> np.ndarray:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laconic.artifact import read, unpack, unpack_each
+from laconic.base.latency import clock, ratio
 from laconic.base.measures import Measure, timing
 from laconic.cli.records import read_record
 from laconic.report.contenders import Contender, Part, from_record, judged_on
 from laconic.runtime import Session
-from laconic.runtime.latency import clock, ratio
 
 if TYPE_CHECKING:
     from laconic.datasets.data import Data

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from laconic.base.latency import WARM_UP, clock, ratio
 from laconic.base.measures import Measure, timing
-from laconic.runtime.latency import WARM_UP, clock, ratio
 
 if TYPE_CHECKING:
     from laconic.runtime import Session

@@ -9,7 +9,6 @@ Which order of steps is legal is computed from `takes`: what a step makes of a w
 import math
 import re
 import statistics
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -20,6 +19,7 @@ import torch
 from torch import nn
 
 from laconic.base.errors import RecipeError
+from laconic.base.latency import clock
 from laconic.base.progress import Progress, silent
 from laconic.base.seeds import derive
 from laconic.codec import encode_array, encode_group
@@ -55,15 +55,15 @@ def coded_bytes(network: Network) -> int:
 def eager_ratio(candidate: Network, before: Network, inputs: np.ndarray) -> float:
     """Time of a forward pass of one over that of the other, in torch's eager mode, in turns, on one thread."""
     samples = torch.from_numpy(inputs)
-    spent: tuple[list[float], list[float]] = ([], [])
     with torch.inference_mode(), one_thread():
-        for turn in range(TURNS + 1):
-            for times, network in zip(spent, (candidate, before), strict=True):
-                own, start = at_home(network.module, samples), time.perf_counter()
-                network.module.eval()(own)
-                if turn:  # the first warms up
-                    times.append(time.perf_counter() - start)
-    return statistics.median(spent[0]) / statistics.median(spent[1])
+        runs = {name: _pass(network.module, samples) for name, network in (("candidate", candidate), ("before", before))}
+        times = clock(runs, TURNS)
+    return statistics.median(times["candidate"]) / statistics.median(times["before"])
+
+
+def _pass(module: nn.Module, samples: torch.Tensor) -> Callable[[], object]:
+    own = at_home(module.eval(), samples)
+    return lambda: module(own)
 
 
 @dataclass(frozen=True, eq=False)

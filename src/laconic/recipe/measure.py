@@ -12,6 +12,7 @@ from torch import nn
 from laconic.artifact import Artifact, Tensor, layout, unpack_each
 from laconic.base.dtypes import bits
 from laconic.base.errors import ExportError, GraphError, LimitError, ModelError
+from laconic.base.latency import clock, ratio
 from laconic.base.measures import Measure, machine, timing
 from laconic.base.records import Figures, Layer, Verdicts
 from laconic.datasets.data import Data
@@ -22,7 +23,6 @@ from laconic.profile import count
 from laconic.recipe.costs import Costs, layer_costs
 from laconic.runtime import Session
 from laconic.runtime.glance import Better, clearly_faster
-from laconic.runtime.latency import clock, ratio
 from laconic.train import Runner, Task, as_runner, judge
 
 REPEATS = 50

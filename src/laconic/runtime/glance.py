@@ -7,9 +7,9 @@ import numpy as np
 
 from laconic.artifact import Artifact
 from laconic.base.errors import GraphError
+from laconic.base.latency import clock, ratio
 from laconic.base.measures import Measure
 from laconic.runtime.engines import Choice, choices
-from laconic.runtime.latency import clock, ratio
 from laconic.runtime.session import Session
 
 CLEARLY, OFTEN = 1.2, 0.75  # times as fast, in that share of the rounds

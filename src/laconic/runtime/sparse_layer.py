@@ -6,13 +6,13 @@ are that; the layer's input stays as the graph made it, rounded or not.
 
 import math
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
 
+from laconic.base.latency import clock
 from laconic.forms.rows import levels
 from laconic.runtime.linear import Linear, linear_layers
 from laconic.runtime.nodes import attributes
@@ -92,15 +92,9 @@ def is_faster(layer: Layer, whole: Whole, samples: int) -> bool:
     dense = whole.engine([*before, *layer.linear.nodes, *behind], [given], [made])
     first = whole.engine(before, [given], [entering]) if before else list
     last = whole.engine(behind, [leaving], [made]) if behind else list
-    runs: tuple[Callable[[], object], ...] = (lambda: last([layer(first([sample])[0])]), lambda: dense([sample]))
-    times: tuple[list[float], list[float]] = ([], [])
-    for turn in range((TURNS if samples == 1 else FEWER) + 1):
-        for spent, run in zip(times, runs, strict=True):
-            begin = time.perf_counter()
-            run()
-            if turn:  # the first warms up
-                spent.append(time.perf_counter() - begin)
-    return statistics.median(times[0]) < statistics.median(times[1])
+    runs: dict[str, Callable[[], object]] = {"sparse": lambda: last([layer(first([sample])[0])]), "dense": lambda: dense([sample])}
+    times = clock(runs, TURNS if samples == 1 else FEWER, warm_up=1)
+    return statistics.median(times["sparse"]) < statistics.median(times["dense"])
 
 
 def _sparse_layer(linear: Linear, whole: Whole) -> Layer | None:

@@ -19,10 +19,10 @@ def ratio(slow: list[float], fast: list[float], how: str) -> Measure:
     return timing([s / f for s, f in zip(slow, fast, strict=True)], "x", how)
 
 
-def clock(runs: Mapping[str, Callable[[], Any]], repeats: int = 50) -> dict[str, list[float]]:
+def clock(runs: Mapping[str, Callable[[], Any]], repeats: int = 50, warm_up: int = WARM_UP) -> dict[str, list[float]]:
     """Wall clock of every single run in ms, round after round; the first of each run are not counted."""
     for run in runs.values():
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             run()
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):

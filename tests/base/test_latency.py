@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from laconic.runtime.latency import WARM_UP, clock, interleave, ratio
+from laconic.base.latency import WARM_UP, clock, interleave, ratio
 
 
 class Clock:
@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("laconic.runtime.latency.time.perf_counter", lambda: clock.now)
+    monkeypatch.setattr("laconic.base.latency.time.perf_counter", lambda: clock.now)
     return clock
 
 
