@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from laconic import Distill, Factorize, Finetune, Int8, Prune, Share, build_model, load_data
 from laconic.datasets.data import Data, Split
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.train import as_runner, classification, evaluate
 from laconic.train.training import Targets, Training
 

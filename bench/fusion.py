@@ -25,7 +25,8 @@ from laconic.artifact import Artifact
 from laconic.base.measures import machine
 from laconic.graph.export import export
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.runtime import Session
 from laconic.runtime.engines import choices
 from laconic.train import as_runner

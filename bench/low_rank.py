@@ -22,7 +22,8 @@ from laconic import Distill, Factorize, build_model, load_data
 from laconic.artifact import pack
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.profile import count
 from laconic.recipe.package import package
 from laconic.train import as_runner, classification, evaluate

@@ -35,8 +35,10 @@ from laconic.artifact import pack
 from laconic.base.measures import machine
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
 from laconic.methods.replace.replace import Block
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import Step
 from laconic.profile import count
 from laconic.recipe.package import package
 from laconic.train import Runner, as_runner, classification, evaluate

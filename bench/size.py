@@ -33,7 +33,8 @@ from laconic.codec.coders import CODERS
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.replay import noted
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.recipe.run import run, weights_only_bytes
 from laconic.train import as_runner, classification, evaluate
 from laconic.zoo.checkpoint import load_weights

@@ -27,7 +27,7 @@ from laconic.forms import Dense
 from laconic.forms.rows import levels
 from laconic.graph.export import export
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.runtime import Session
 from laconic.runtime.sparse import Rows
 

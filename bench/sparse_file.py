@@ -24,7 +24,8 @@ from laconic import Int8, Prune, from_arrays, load
 from laconic.artifact import pack
 from laconic.base.measures import machine
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.recipe.package import package
 
 RESULTS = Path(__file__).parent / "results" / "sparse_file.csv"

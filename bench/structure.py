@@ -21,7 +21,8 @@ from laconic import Factorize, Fold, Int8, PruneBlocks, PruneChannels, build_mod
 from laconic.base.measures import machine
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.profile import count
 from laconic.recipe.measure import SessionClock
 

@@ -29,7 +29,7 @@ from laconic import Data, Finetune, Quantize, Task, from_arrays, next_token
 from laconic.forms import Grid
 from laconic.forms.form import narrow
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.nn import weights
 from laconic.recipe.run import weights_only_bytes
 from laconic.train import as_runner, classification, evaluate

@@ -29,7 +29,7 @@ from laconic.artifact import pack
 from laconic.base.measures import machine
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.profile import Profile, count
 from laconic.recipe.package import package
 from laconic.runtime import Session

@@ -17,7 +17,7 @@ from laconic.graph.merge import mergeable, merged
 from laconic.graph.network import Network
 from laconic.graph.persist import preserve, revive
 from laconic.graph.replay import noted
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.recipe import parse
 
 IMAGE = (1, 8, 8)

@@ -9,7 +9,7 @@ from laconic.base.errors import DataError
 from laconic.datasets.data import Data
 from laconic.forms import Masked
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.train import Training, classification, from_task
 
 LOSS = from_task(classification.loss)

@@ -8,8 +8,9 @@ from torch import nn
 from laconic.base.edits import Folded
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.fold import Fold
-from laconic.methods.step import Context, Plan
+from laconic.methods.plan import Plan
 
 Apply = Callable[..., Network]
 

@@ -15,7 +15,7 @@ from laconic.datasets.data import Data
 from laconic.forms import Grid
 from laconic.graph.export import export
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.runtime import Session, to_onnx
 
 Apply = Callable[..., Network]

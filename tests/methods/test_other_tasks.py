@@ -12,7 +12,8 @@ from laconic.base.errors import BudgetError
 from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.data import Data, Split
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.train import Task, Training, as_runner, evaluate
 
 TRAINING = Training(epochs=2, lr=0.001, batch=16, optimizer="adam")

@@ -16,12 +16,12 @@ from laconic.datasets.data import Data
 from laconic.forms import Codebook, Form, Masked
 from laconic.graph.network import Network
 from laconic.methods import step
+from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
 from laconic.methods.share import Share
-from laconic.methods.step import Context
 from laconic.nn import Held, weights
 from laconic.train import Training
 

@@ -13,9 +13,9 @@ from laconic import compress, load, load_into
 from laconic.base.errors import BudgetError, ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.finetune import Finetune
 from laconic.methods.prune_blocks import PruneBlocks
-from laconic.methods.step import Context
 from laconic.profile import count
 from laconic.recipe import parse
 

@@ -16,10 +16,10 @@ from laconic.datasets.data import Data
 from laconic.forms import Codebook, Masked
 from laconic.graph.network import Network
 from laconic.methods import share as module
+from laconic.methods.context import Context
 from laconic.methods.finetune import Finetune
 from laconic.methods.prune import Prune
 from laconic.methods.share import Share, share
-from laconic.methods.step import Context
 
 Apply = Callable[..., Network]
 STARTS = ["linear", "density", "random", "exact"]

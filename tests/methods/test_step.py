@@ -12,14 +12,16 @@ from laconic.base.errors import ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.forms import Codebook
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
+from laconic.methods.plan import Plan
 from laconic.methods.prune import Prune
 from laconic.methods.quantize import Quantize
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.step import Step
 from laconic.train import Training
 
 STEPS: list[Step] = [

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
 from laconic.methods.replace import Replace
-from laconic.methods.step import Context, Step
+from laconic.methods.step import Step
 from laconic.recipe import Recipe, check
 from laconic.recipe.timing import seconds_of_training
 from laconic.train import Tick
@@ -64,7 +65,7 @@ def test_every_training_of_a_step_is_timed_by_its_own_steps(step: Step, steps: i
 def test_blocks_that_recover_are_timed_apart_from_the_training(model: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     step = Replace(epochs=1, batch=16, samples=16, iterations=50, block={"block.*": "depthwise"})
     once = check(model, data, Recipe((step,))).time.value
-    monkeypatch.setattr("laconic.methods.step.loop", lambda *_: (Tick(0, 10**6, 0, 0.0) for _ in range(9) if not time.sleep(0.001)))
+    monkeypatch.setattr("laconic.methods.context.loop", lambda *_: (Tick(0, 10**6, 0, 0.0) for _ in range(9) if not time.sleep(0.001)))
     assert check(model, data, Recipe((step,))).time.value > once + 500
 
 

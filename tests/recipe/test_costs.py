@@ -13,7 +13,7 @@ from laconic.artifact import Artifact
 from laconic.base.errors import GraphError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.recipe.costs import Costs, layer_costs
 from laconic.recipe.package import package
 from laconic.runtime.assemble import assemble

@@ -9,6 +9,7 @@ from torch import nn
 from laconic.base.errors import BudgetError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.factorize import Factorize
 from laconic.methods.finetune import Finetune
@@ -24,7 +25,7 @@ from laconic.methods.quantize import Quantize
 from laconic.methods.replace import Replace
 from laconic.methods.share import Share
 from laconic.methods.squeeze import Squeeze
-from laconic.methods.step import KEEPS, Context, Step
+from laconic.methods.step import KEEPS, Step
 from laconic.methods.transfer import Transfer
 from laconic.nn import weights
 from laconic.recipe import STEPS, check_order

@@ -16,7 +16,7 @@ from laconic.base.errors import GraphError
 from laconic.forms import Masked
 from laconic.graph.export import export
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.runtime import Session, load, partition, sparse_layer
 from laconic.runtime.engines import Choice, open_graph
 from laconic.runtime.linear import Linear

@@ -8,7 +8,8 @@ from torch import nn
 
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 
 
 class Diary:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from laconic.base.errors import ModelError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.train import BatchLoss, Scheduled, Training, classification, course, from_task, loop
 
 TRAINING = Training(epochs=3, batch=20, lr=0.002, schedule="constant")

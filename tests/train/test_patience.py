@@ -13,7 +13,7 @@ from laconic import Finetune, Prune, PruneChannels, Squeeze
 from laconic.base.errors import RecipeError, UsageError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.train import Task, Tick, Training, as_runner, classification, course, evaluate, from_task, loop
 
 LOSS = from_task(classification.loss)

@@ -12,7 +12,7 @@ from laconic import Finetune
 from laconic.base.errors import ResourceError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.train import BatchLoss, Tick, Training, classification, course, from_task, loop
 
 LOSS = from_task(classification.loss)

@@ -11,7 +11,8 @@ import laconic
 from laconic.base.errors import DataError, RecipeError
 from laconic.datasets.data import Data, Split
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.train import Task, Training, classification
 from laconic.train.agreement import DISTANCE, METRIC
 from laconic.train.soft_targets import apart, soft_targets

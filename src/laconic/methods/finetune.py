@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from laconic.graph.network import Network
-from laconic.methods.step import KEEPS, Context, Plan, Step
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import KEEPS, Step
 from laconic.train import Training
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from laconic.base.edits import Folded
 from laconic.graph.fold import fold, foldable
 from laconic.graph.network import Network
-from laconic.methods.step import CUTS, Context, Plan, Step
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import CUTS, Step
 
 
 @dataclass(frozen=True)

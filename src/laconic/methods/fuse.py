@@ -10,7 +10,9 @@ from laconic.base.edits import Merged
 from laconic.graph.fold import fold_free
 from laconic.graph.merge import mergeable, merged
 from laconic.graph.network import Network
-from laconic.methods.step import MERGES, Context, Plan, Step
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import MERGES, Step
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ import torch
 from laconic.base.errors import ModelError
 from laconic.forms import Dense, Form, Masked
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Plan, Step, check_fields
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import Step, check_fields
 from laconic.nn.weights import to_numpy
 
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

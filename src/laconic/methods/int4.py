@@ -16,7 +16,9 @@ from laconic.base.errors import ModelError
 from laconic.forms import Grid, Masked
 from laconic.forms.rows import GROUPS, levels, nearest, row_steps
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Plan, Step, check_fields
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import Step, check_fields
 from laconic.nn import weights
 
 MOST = levels(4)

@@ -19,7 +19,9 @@ from laconic.datasets.batches import batches
 from laconic.graph.branches import Branches
 from laconic.graph.network import Network
 from laconic.graph.replay import shortened
-from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import CUTS, Step, check_fields, one_said
 from laconic.nn import matching
 from laconic.nn.checks import at_home
 from laconic.profile import count

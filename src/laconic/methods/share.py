@@ -21,7 +21,9 @@ from laconic.codec import entropy
 from laconic.forms import Codebook, Form, Masked
 from laconic.forms.kmeans import MOST_EXACT, STARTS, cluster
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import Step
 from laconic.nn import matching, weights
 
 

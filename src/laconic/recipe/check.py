@@ -22,7 +22,9 @@ from laconic.datasets.data import Data
 from laconic.forms import Form
 from laconic.forms.form import rebuild
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import Step
 from laconic.nn import left_dense, weights
 from laconic.nn.checks import home
 from laconic.recipe.package import package

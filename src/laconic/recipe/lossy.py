@@ -9,9 +9,9 @@ from laconic.base.errors import DataError, ExportError
 from laconic.base.progress import Progress, silent
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.fold import Fold
 from laconic.methods.quantize import Quantize
-from laconic.methods.step import Context
 from laconic.nn import check_model
 from laconic.nn.checks import copied
 from laconic.recipe.package import package, repackage

@@ -9,7 +9,7 @@ from laconic.base.imports import foreign_code
 from laconic.datasets.batches import batches
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.nn import check_model, weights
 from laconic.nn.checks import copied
 from laconic.nn.passing import passing

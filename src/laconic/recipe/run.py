@@ -17,7 +17,8 @@ from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.persist import digest, preserve, revive
 from laconic.graph.replay import noted
-from laconic.methods.step import Context, Step
+from laconic.methods.context import Context
+from laconic.methods.step import Step
 from laconic.nn import left_dense
 from laconic.profile.energy import Meter, co2e
 from laconic.recipe.folder import RunFolder, Unkept, open_run

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 from torch import nn
 
 from laconic.graph.network import Network
-from laconic.methods.step import Context, Plan, Step
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import Step
 from laconic.train import BatchLoss, Scheduled, Tick, Training
 
 TICKS, SECONDS = 4, 1.0  # a training is timed over so many steps after its first, for so long at most

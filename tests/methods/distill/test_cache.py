@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from laconic.base.errors import DataError, RecipeError, ResourceError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.distill.cache import answers
-from laconic.methods.step import Context
 
 INPUTS = torch.randn(6, 1, 3, 3)
 

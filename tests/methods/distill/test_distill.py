@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from laconic.base.errors import ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.distill.distill import _forget
 from laconic.methods.distill.layers import Taps
 from laconic.methods.distill.school import School
 from laconic.methods.finetune import Finetune
 from laconic.methods.share import Share
-from laconic.methods.step import Context
 from laconic.train import Task, classification
 from laconic.train.soft_targets import soft_targets
 from laconic.train.task import BatchLoss

@@ -9,9 +9,9 @@ from torch import nn
 from laconic import compress
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.distill.distill import _check_forgets, _forget
-from laconic.methods.step import Context
 from laconic.methods.transfer import Transfer
 from laconic.nn.transferred import GroupConv2d, LiftingConv2d, MultiBias, RotatedConv2d
 from laconic.zoo import ZOO, vgg

@@ -12,8 +12,8 @@ from laconic.artifact import pack
 from laconic.base.errors import ModelError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill.teachers import LEAST, Called, averaged, build_teacher, together
-from laconic.methods.step import Context
 from laconic.runtime import to_onnx
 
 LOGITS = [torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([[0.0, 3.0, 1.0]]), torch.tensor([[1.0, 0.5, 0.0]])]

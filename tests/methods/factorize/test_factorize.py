@@ -14,9 +14,9 @@ from laconic.base.errors import BudgetError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.persist import preserve, revive
+from laconic.methods.context import Context
 from laconic.methods.factorize import Factorize
 from laconic.methods.fold import Fold
-from laconic.methods.step import Context
 from laconic.profile import count
 from laconic.recipe import parse
 from laconic.train import as_runner, evaluate

@@ -21,7 +21,7 @@ from laconic.forms.rows import levels
 from laconic.graph.network import Network
 from laconic.graph.persist import preserve, revive
 from laconic.graph.replay import noted
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.nn.rounded import Rounded
 from laconic.recipe import check_order, parse
 from laconic.recipe.package import package

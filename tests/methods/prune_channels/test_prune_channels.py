@@ -17,10 +17,10 @@ from laconic.datasets.batches import batches
 from laconic.datasets.data import Data
 from laconic.graph.channels import channel_groups
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.prune_channels import PruneChannels
 from laconic.methods.prune_channels.budget import globally
 from laconic.methods.prune_channels.criteria import CRITERIA, scores
-from laconic.methods.step import Context
 from laconic.profile import count
 from laconic.recipe import parse
 from laconic.train import Training

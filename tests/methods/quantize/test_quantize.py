@@ -15,8 +15,8 @@ from laconic.base.preprocessing import Preprocessing
 from laconic.datasets.data import Data
 from laconic.forms import Grid
 from laconic.graph.network import Network
+from laconic.methods.context import Context, coded_bytes
 from laconic.methods.quantize import trials
-from laconic.methods.step import Context, coded_bytes
 from laconic.nn import weights
 from laconic.recipe import Recipe, check, load_recipe, parse, write
 from laconic.recipe.run import weights_only_bytes
@@ -236,6 +236,6 @@ def test_calibration_takes_no_more_than_memory_has_room_for(data: Data, model: n
     asked: list[int] = []
     known = Data.calibration
     monkeypatch.setattr(Data, "calibration", lambda self, samples: asked.append(samples) or known(self, samples))
-    monkeypatch.setattr("laconic.methods.step.MOST_NUMBERS", 64 * 10)
+    monkeypatch.setattr("laconic.methods.context.MOST_NUMBERS", 64 * 10)
     Quantize(bits=8.0)(model, data)
     assert set(asked) == {10}

@@ -16,11 +16,12 @@ from laconic.base.errors import ModelError, RecipeError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.persist import preserve, revive
+from laconic.methods.context import Context
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
+from laconic.methods.plan import Plan
 from laconic.methods.replace import Replace
 from laconic.methods.replace.replace import Block
-from laconic.methods.step import Context, Plan
 from laconic.nn.compact import linear
 from laconic.profile import count
 from laconic.recipe import measure, parse

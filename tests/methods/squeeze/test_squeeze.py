@@ -14,11 +14,11 @@ from laconic.base.errors import BudgetError, RecipeError
 from laconic.datasets.data import Data
 from laconic.forms import Grid
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.finetune import Finetune
 from laconic.methods.fold import Fold
 from laconic.methods.prune import Prune
 from laconic.methods.squeeze import Squeeze
-from laconic.methods.step import Context
 from laconic.recipe import Recipe
 from laconic.recipe.check import check
 from laconic.recipe.run import run, weights_only_bytes

@@ -18,8 +18,8 @@ from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.graph.persist import preserve, revive
 from laconic.graph.replay import edits_in, noted
+from laconic.methods.context import Context
 from laconic.methods.fold import Fold
-from laconic.methods.step import Context
 from laconic.methods.transfer import Transfer
 from laconic.nn.transferred import KINDS
 from laconic.recipe import parse

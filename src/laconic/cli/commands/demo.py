@@ -58,8 +58,8 @@ def _trained(data: "Data", progress: "Progress") -> "nn.Module":
     import torch
 
     from laconic.graph.network import Network
+    from laconic.methods.context import Context
     from laconic.methods.finetune import Finetune
-    from laconic.methods.step import Context
     from laconic.zoo.reference import build_model
 
     torch.manual_seed(SEED)

@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from laconic.base.errors import RecipeError
 from laconic.base.seeds import derive
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.distill.layers import Taps
 from laconic.methods.distill.lesson import Hints, Inner, Teacher
 from laconic.methods.distill.options import Options
 from laconic.methods.distill.school import School
 from laconic.methods.distill.teachers import named
 from laconic.methods.distill.terms import Hint
-from laconic.methods.step import Context, Plan
+from laconic.methods.plan import Plan
 from laconic.nn import hold
 from laconic.train.memory import Parts
 from laconic.train.task import Scheduled

@@ -12,6 +12,7 @@ from torch import nn
 from laconic.base.errors import ModelError, RecipeError
 from laconic.graph.network import Network
 from laconic.graph.persist import digest
+from laconic.methods.context import Context
 from laconic.methods.distill.assistants import narrower, sizes
 from laconic.methods.distill.cache import answers
 from laconic.methods.distill.layers import Pair, pairs
@@ -19,7 +20,6 @@ from laconic.methods.distill.lesson import Inner, Lesson, Staff, Teacher
 from laconic.methods.distill.options import Options
 from laconic.methods.distill.teachers import Called, Reference, build_teacher, named
 from laconic.methods.distill.terms import Hint, attention, relations, similarity
-from laconic.methods.step import Context
 from laconic.nn import home
 from laconic.nn.checks import at_home
 from laconic.nn.passing import passing

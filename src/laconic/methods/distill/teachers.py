@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from laconic.base.errors import ModelError
 from laconic.base.imports import call_attribute
 from laconic.graph.network import Network
-from laconic.methods.step import Context
+from laconic.methods.context import Context
 from laconic.nn import home
 from laconic.nn.weights import to_numpy, to_torch
 from laconic.train.precision import wide

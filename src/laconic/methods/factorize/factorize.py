@@ -22,8 +22,10 @@ from laconic.base.errors import BudgetError, RecipeError
 from laconic.graph.layered import called_layers
 from laconic.graph.network import Network
 from laconic.graph.replay import factored
+from laconic.methods.context import Context
 from laconic.methods.factorize.vbmf import vbmf_rank
-from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, one_said
+from laconic.methods.plan import Plan
+from laconic.methods.step import CUTS, Step, check_fields, one_said
 from laconic.nn import matching
 from laconic.nn.decompose import decompose, matrices, spectra
 from laconic.nn.factored import KINDS, chain, macs, most, suits

@@ -24,12 +24,14 @@ from laconic.forms.rows import in_groups, levels, nearest, row_steps, runs_as_it
 from laconic.graph.fold import fold_free
 from laconic.graph.network import Network
 from laconic.graph.rounding import Points
+from laconic.methods.context import Context
 from laconic.methods.int8.adaround import round_adaptively
 from laconic.methods.int8.correct import correct_biases
 from laconic.methods.int8.equalize import equalize
 from laconic.methods.int8.learned import LearnedGrid, start_learning
 from laconic.methods.int8.ranges import criterion, ends, grid_between, seen
-from laconic.methods.step import ROUNDS, Context, Plan, Step, check_fields
+from laconic.methods.plan import Plan
+from laconic.methods.step import ROUNDS, Step, check_fields
 from laconic.nn.checks import home
 from laconic.nn.holding import HOLDERS, Holder, hold_by
 from laconic.nn.rounded import Rounded

@@ -21,8 +21,10 @@ from laconic.forms import Codebook, Form, Masked
 from laconic.forms.magnitude import greatest, magnitude, threshold
 from laconic.forms.patterns import parsed, patterned
 from laconic.graph.network import Network
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
 from laconic.methods.prune.compensate import compensated
-from laconic.methods.step import Context, Plan, Step, check_fields, check_no_patience
+from laconic.methods.step import Step, check_fields, check_no_patience
 from laconic.nn import Held, hold, matching, weights
 from laconic.nn.checks import at_home
 from laconic.train import Training

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from laconic.base.errors import DataError, RecipeError
 from laconic.datasets.batches import batches
 from laconic.graph.channels import Group, Member, output_axis
+from laconic.methods.context import Context
 from laconic.methods.prune_channels.activations import mean_outputs
-from laconic.methods.step import Context
 from laconic.nn.checks import at_home
 
 Criterion = Literal["l1", "l2", "fpgm", "bn", "taylor", "activation", "random"]

@@ -29,10 +29,12 @@ from laconic.forms.magnitude import greatest
 from laconic.graph.channels import Group, channel_groups, left_whole
 from laconic.graph.channels.cut import cut
 from laconic.graph.network import Network
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
 from laconic.methods.prune_channels.budget import Budget, alike, globally, least_share
 from laconic.methods.prune_channels.criteria import CRITERIA, UNSEEN, Criterion, Norm, filters, scores
 from laconic.methods.prune_channels.masks import Masks
-from laconic.methods.step import CUTS, Context, Plan, Step, check_fields, check_no_patience, one_said
+from laconic.methods.step import CUTS, Step, check_fields, check_no_patience, one_said
 from laconic.profile import count
 from laconic.train import Training
 from laconic.train.task import BatchLoss

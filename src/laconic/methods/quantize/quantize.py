@@ -22,9 +22,11 @@ from torch import Tensor
 
 from laconic.codec import entropy
 from laconic.graph.network import Network
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
 from laconic.methods.quantize.calibrated import quantized
 from laconic.methods.quantize.trials import Trials
-from laconic.methods.step import Context, Plan, Step, check_fields, one_said
+from laconic.methods.step import Step, check_fields, one_said
 from laconic.nn import weights
 from laconic.nn.checks import at_home
 from laconic.profile.curvature import curvature

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from laconic.base.errors import BudgetError
 from laconic.codec import entropy
 from laconic.graph.network import Network
+from laconic.methods.context import Context
 from laconic.methods.quantize.allowance import Drop, coarsest
 from laconic.methods.quantize.calibrated import fitting_step, quantized, unit_step
 from laconic.methods.quantize.search import boundary
-from laconic.methods.step import Context
 from laconic.nn import weights
 from laconic.profile.curvature import curvature
 from laconic.train import as_runner, scores

@@ -23,9 +23,11 @@ from laconic.base.seeds import derive
 from laconic.graph.layered import called_layers
 from laconic.graph.network import Network
 from laconic.graph.replay import replaced
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
 from laconic.methods.replace.recover import error, recover
 from laconic.methods.replace.start import set_start
-from laconic.methods.step import CUTS, Context, Plan, Step, check_fields
+from laconic.methods.step import CUTS, Step, check_fields
 from laconic.nn import matching
 from laconic.nn.compact import compact, most, obstacle
 from laconic.nn.watching import channel_moments, entering, leaving

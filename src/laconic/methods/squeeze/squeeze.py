@@ -27,10 +27,12 @@ from laconic.base.errors import BudgetError, RecipeError
 from laconic.codec import entropy
 from laconic.forms import Grid, Masked
 from laconic.graph.network import Network
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
 from laconic.methods.squeeze.latent import Latent
 from laconic.methods.squeeze.pressed import Pressed
 from laconic.methods.squeeze.steering import Schedule, gain_of
-from laconic.methods.step import Context, Plan, Step, check_fields, check_no_patience
+from laconic.methods.step import Step, check_fields, check_no_patience
 from laconic.nn.checks import at_home
 from laconic.nn.holding import Held, hold_by
 from laconic.nn.weights import to_torch

@@ -16,7 +16,9 @@ from laconic.base.errors import RecipeError
 from laconic.graph.layered import called_layers
 from laconic.graph.network import Network
 from laconic.graph.replay import transferred
-from laconic.methods.step import SHARES, Context, Plan, Step, check_fields
+from laconic.methods.context import Context
+from laconic.methods.plan import Plan
+from laconic.methods.step import SHARES, Step, check_fields
 from laconic.methods.transfer.match import Match, match
 from laconic.nn import matching
 from laconic.nn.transferred import KINDS, unsuited
