@@ -7,7 +7,7 @@ layers, such as additions and changes of layout, is told as such.
 import json
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,14 +16,15 @@ import numpy as np
 import onnx
 
 from laconic.artifact import Artifact
+from laconic.base.edits import ROUNDED
 from laconic.runtime.assemble import assemble
 from laconic.runtime.engine import start
 
 BETWEEN = "between layers"
 WHOLE = "model"  # whose own weights have no path
 WARM_UP = 3
-FOLLOWS = {"BatchNormalization", "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "QuantizeLinear"}
-FOLLOWS |= {"DequantizeLinear"}
+ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh")
+FOLLOWS = ("BatchNormalization", *ACTIVATIONS, "QuantizeLinear", "DequantizeLinear")  # what the engine fuses into what is before
 KERNEL = "_kernel_time"
 MARKS = ("_nchwc", "_token_")  # what the engine puts behind the name of a node or a value when it makes a kernel of it
 
@@ -65,9 +66,7 @@ class _Watched:
         kernels = sorted((one for one in events if one.get("name", "").endswith(KERNEL)), key=lambda one: one["ts"])
         size = len(kernels) // passes  # of a pass: each runs the same kernels
         turns = [self._sums(kernels[at * size : (at + 1) * size]) for at in range(WARM_UP, passes)]
-        return {
-            name: statistics.median(turn[name] for turn in turns) / 1000 for name in dict.fromkeys(name for turn in turns for name in turn)
-        }
+        return {name: statistics.median(turn[name] for turn in turns) / 1000 for name in turns[0]}
 
     def _sums(self, kernels: list[dict[str, Any]]) -> Counter[str]:
         """Microseconds of each layer in one pass."""
@@ -87,36 +86,19 @@ def owners(model: onnx.ModelProto, tensors: frozenset[str]) -> dict[str, str]:
         model: with the weights as initializers.
         tensors: names of the weights.
     """
-    graph = model.graph
-    makers = {value: node for node in graph.node for value in node.output}
-    held = {weight.name: _layer(weight.name, tensors) for weight in graph.initializer}
-    users = Counter(value for node in graph.node for value in node.input)
-    users.update(value.name for value in graph.output)
-
-    def layer_of(value: str) -> str | None:
-        """Whose weight a value is."""
-        maker = makers.get(value)
-        return held.get(value) if maker is None else _first(layer_of, maker) if _is_constant(maker, held, makers) else None
-
+    held = {weight.name: _layer(weight.name, tensors) for weight in model.graph.initializer}  # and what is made of nothing else
+    users = Counter(value for node in model.graph.node for value in node.input)
+    users.update(value.name for value in model.graph.output)
     owner: dict[str, str] = {}
-    for at, node in enumerate(graph.node):
+    for at, node in enumerate(model.graph.node):
         node.name = f"node {at}"
+        own = next(filter(None, map(held.get, node.input)), None)
+        if all(value in held for value in node.input if value):
+            held |= dict.fromkeys(node.output, own)
         before = owner.get(node.input[0], BETWEEN) if node.input and users[node.input[0]] == 1 else BETWEEN
         follows = node.op_type in FOLLOWS and before != BETWEEN
-        found = before if follows else next(filter(None, map(layer_of, node.input)), BETWEEN)
-        owner |= dict.fromkeys((node.name, *node.output), found)
+        owner |= dict.fromkeys((node.name, *node.output), before if follows else own or BETWEEN)
     return owner
-
-
-def _first(layer_of: Callable[[str], str | None], node: onnx.NodeProto) -> str | None:
-    return next(filter(None, map(layer_of, node.input)), None)
-
-
-def _is_constant(node: onnx.NodeProto, held: Mapping[str, str | None], makers: Mapping[str, onnx.NodeProto]) -> bool:
-    """Whether weights are all that a node reads."""
-    return bool(node.input) and all(
-        value in held or (value in makers and _is_constant(makers[value], held, makers)) for value in node.input if value
-    )
 
 
 def _layer(weight: str, tensors: frozenset[str]) -> str | None:
@@ -124,6 +106,6 @@ def _layer(weight: str, tensors: frozenset[str]) -> str | None:
     name = weight
     while name and name not in tensors:
         name = name.rpartition(".")[0]
-    if not name or name.startswith("rounded."):
+    if not name or name.startswith(f"{ROUNDED}."):
         return None
     return name.rpartition(".")[0] or WHOLE
