@@ -58,7 +58,7 @@ def test_every_node_is_of_the_layer_whose_weights_it_reads_or_whose_products_it_
     assert ("Conv", "body.0") in found
     assert ("Clip", "body.0") in found
     assert ("Add", BETWEEN) in found
-    assert ("Mul", "model") in found  # the model's own weights
+    assert ("Mul", "scale") in found  # the model's own weight
     assert ("Mul", BETWEEN) in found
     assert ("Conv", "gate") in found
     assert ("Gemm", "fc") in found
@@ -74,7 +74,7 @@ def test_every_kernel_is_of_a_layer_or_stands_between(net: nn.Module, data: Data
     assert list(found) == ["one", "other"]
     for times in found.values():
         assert {"stem", "body.0", "gate", "fc", BETWEEN} <= set(times)
-        assert set(times) <= {"front", "stem", "body.0", "gate", "fc", "model", BETWEEN}
+        assert set(times) <= {"front", "stem", "body.0", "gate", "fc", "scale", BETWEEN}
         assert times["body.0"] > times["fc"]
 
 
@@ -98,6 +98,14 @@ def test_rows_have_both_networks_and_the_engine(net: nn.Module, data: Data) -> N
     assert all(rows["body.0"].ms)
     assert rows["norm"].ms == (0, 0)  # it is in the convolution before
     assert rows[BETWEEN].params == (0, 0)
+
+
+def test_what_is_of_no_layer_stands_between(net: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    clocked = {"stem": 1.0, "scale": 0.25, BETWEEN: 0.5}
+    monkeypatch.setattr("laconic.recipe.costs.by_layer", lambda *_: {"b": clocked, "a": {}})
+    rows = {row.name: row for row in layer_costs((net, net), (packed(net, data),) * 2, data).layers}
+    assert rows["stem"].ms == (1, 0)
+    assert rows[BETWEEN].ms == (0.75, 0)
 
 
 @pytest.mark.parametrize("why", ["no graph", "large", "refused"])

@@ -1,7 +1,7 @@
 """What each layer costs, before and after: counted on the networks, and clocked in the engine that runs their files."""
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ def layer_costs(modules: tuple[nn.Module, nn.Module], artifacts: tuple[Artifact,
     return Costs(_rows(turns))
 
 
-def _in_the_engine(artifacts: tuple[Artifact, Artifact], data: Data) -> tuple[Mapping[str, float], ...] | None:
+def _in_the_engine(artifacts: tuple[Artifact, Artifact], data: Data) -> Sequence[Mapping[str, float]] | None:
     """Layer → ms in each of the files; None where it cannot be known."""
     if any(artifact.graph is None or _bytes(artifact) > LARGEST for artifact in artifacts):
         return None
@@ -68,16 +68,16 @@ def _layers(module: nn.Module, stage: Preprocessing, passes: int) -> dict[str, L
     return {layer.name: layer for layer in found.layers if not layer.name.startswith(f"{ROUNDED}.")}
 
 
-def _rows(turns: list[list[dict[str, LayerProfile]]], clocked: tuple[Mapping[str, float], ...] | None = None) -> tuple[LayerCost, ...]:
+def _rows(turns: list[list[dict[str, LayerProfile]]], clocked: Sequence[Mapping[str, float]] | None = None) -> tuple[LayerCost, ...]:
     names = dict.fromkeys(name for side in turns[0] for name in side)
     rows = [_row(name, [[side.get(name) for side in turn] for turn in turns], clocked) for name in names]
     if clocked is not None:
-        nothing = (0, 0)
-        rows.append(LayerCost(BETWEEN, "", nothing, nothing, nothing, _milliseconds(BETWEEN, clocked)))
+        others = [{BETWEEN: sum(ms for name, ms in side.items() if name not in names)} for side in clocked]  # the model's own weights, too
+        rows.append(LayerCost(BETWEEN, "", (0, 0), (0, 0), (0, 0), _milliseconds(BETWEEN, others)))
     return tuple(rows)
 
 
-def _row(name: str, turns: list[list[LayerProfile | None]], clocked: tuple[Mapping[str, float], ...] | None) -> LayerCost:
+def _row(name: str, turns: list[list[LayerProfile | None]], clocked: Sequence[Mapping[str, float]] | None) -> LayerCost:
     def both(cost: Callable[[LayerProfile], float]) -> Any:
         return tuple(statistics.median([0 if layer is None else cost(layer) for layer in side]) for side in zip(*turns, strict=True))
 
@@ -94,6 +94,6 @@ def _row(name: str, turns: list[list[LayerProfile | None]], clocked: tuple[Mappi
     )
 
 
-def _milliseconds(name: str, clocked: tuple[Mapping[str, float], ...]) -> tuple[float, float]:
+def _milliseconds(name: str, clocked: Sequence[Mapping[str, float]]) -> tuple[float, float]:
     before, after = (round(side.get(name, 0.0), 6) for side in clocked)
     return before, after

@@ -21,7 +21,6 @@ from laconic.runtime.assemble import assemble
 from laconic.runtime.engine import start
 
 BETWEEN = "between layers"
-WHOLE = "model"  # whose own weights have no path
 WARM_UP = 3
 ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh")
 FOLLOWS = ("BatchNormalization", *ACTIVATIONS, "QuantizeLinear", "DequantizeLinear")  # what the engine fuses into what is before
@@ -102,10 +101,10 @@ def owners(model: onnx.ModelProto, tensors: frozenset[str]) -> dict[str, str]:
 
 
 def _layer(weight: str, tensors: frozenset[str]) -> str | None:
-    """The path of the layer that holds it; none for what is no tensor of the file, or says how a value is rounded."""
+    """The path of the layer that holds it, its own name where it has no path; none for what is no tensor of the file, or rounds a value."""
     name = weight
     while name and name not in tensors:
         name = name.rpartition(".")[0]
     if not name or name.startswith(f"{ROUNDED}."):
         return None
-    return name.rpartition(".")[0] or WHOLE
+    return name.rpartition(".")[0] or name
