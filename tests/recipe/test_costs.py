@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -84,6 +85,13 @@ def test_a_layer_that_works_longer_is_seen_to(data: Data) -> None:
     model(torch.zeros(1, *data.preprocessing.shape))
     times = by_layer({"net": packed(model.eval(), data)}, data.preprocessing.apply(data.test.inputs[:1]), 9)["net"]
     assert times["2"] > 5 * times["0"]
+
+
+def test_samples_are_of_the_type_that_the_graph_takes_or_refused(net: nn.Module, data: Data) -> None:
+    artifact, inputs = packed(net, data), np.zeros((1, 1, 8, 8), np.float64)
+    assert by_layer({"net": artifact}, inputs, 1)["net"]["stem"] > 0
+    with pytest.raises(GraphError, match="ONNX Runtime fails in the graph"):
+        by_layer({"net": artifact}, inputs[:, :, 0], 1)
 
 
 def test_rows_have_both_networks_and_the_engine(net: nn.Module, data: Data) -> None:

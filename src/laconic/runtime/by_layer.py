@@ -17,8 +17,9 @@ import onnx
 
 from laconic.artifact import Artifact
 from laconic.base.edits import ROUNDED
+from laconic.base.errors import GraphError
 from laconic.runtime.assemble import assemble
-from laconic.runtime.engine import start
+from laconic.runtime.engine import first_line, start
 
 BETWEEN = "between layers"
 WARM_UP = 3
@@ -54,10 +55,14 @@ class _Watched:
         model = assemble(artifact, engine="onnxruntime")
         self._owner = owners(model, frozenset(artifact.tensors))
         self._engine = start(model.SerializeToString(), 1, notes)
-        self._input = self._engine.get_inputs()[0].name
+        sample = model.graph.input[0]
+        self._input, self._dtype = sample.name, onnx.helper.tensor_dtype_to_np_dtype(sample.type.tensor_type.elem_type)
 
     def run(self, inputs: np.ndarray) -> None:
-        self._engine.run(None, {self._input: inputs})
+        try:
+            self._engine.run(None, {self._input: inputs.astype(self._dtype, copy=False)})
+        except Exception as cause:  # of a dozen kinds, from C++
+            raise GraphError(f"ONNX Runtime fails in the graph: {first_line(cause)}", where="section graph") from cause
 
     def spent(self, passes: int) -> dict[str, float]:
         """Median ms a pass of each layer, the first passes left out."""
