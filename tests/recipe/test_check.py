@@ -3,10 +3,13 @@
 import time
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from laconic import from_arrays, tokens
+from laconic.base.errors import ModelError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.methods.context import Context
@@ -76,3 +79,15 @@ def test_the_plan_of_what_only_trains_is_told(model: nn.Module, data: Data) -> N
     assert plan.rows == step.plan(Network(model), Context(data, model)).rows
     assert f"{step}\n{plan}" in str(found)
     assert '"term": "hints"' in found.to_json()
+
+
+@pytest.mark.parametrize(("kind", "said"), [(np.int64, "laconic.tokens(6)"), (np.float32, "one float tensor")])
+def test_a_network_that_looks_up_what_came_as_numbers_says_how_tokens_come(kind: type, said: str) -> None:
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Flatten(), nn.Linear(24, 3))
+    words, labels = np.arange(60).reshape(10, 6) % 9, np.arange(10) % 3
+    samples = words.astype(kind)
+    with pytest.raises(ModelError) as caught:
+        check(model, from_arrays((samples, labels), (samples, labels)), Recipe())
+    assert said in str(caught.value.hint)
+    if kind is np.int64:
+        check(model, from_arrays((samples, labels), (samples, labels), preprocessing=tokens(6)), Recipe())

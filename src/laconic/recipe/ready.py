@@ -47,8 +47,7 @@ def check_fit(model: nn.Module, data: Data, task: Task) -> None:
     """
     few = data.train.take(np.arange(min(2, len(data.train))))
     inputs, targets = next(batches(few, data.preprocessing, 2))
-    hint = "the model must take one float tensor of this shape; --input CxHxW says another"
-    with passing(model, f"the model does not run on a batch of shape {tuple(inputs.shape)}", hint):
+    with passing(model, f"the model does not run on a batch of shape {tuple(inputs.shape)}", _hint(model, data)):
         outputs = torch.from_numpy(as_runner(model)(inputs.numpy()))
     if task is classification:
         _check_classes(outputs, data, type(model).__name__)
@@ -60,6 +59,15 @@ def check_fit(model: nn.Module, data: Data, task: Task) -> None:
         raise UsageError(
             f"the task's loss has shape {tuple(loss.shape)}", where=task.metric, hint="Task(loss=…) returns the mean over the batch"
         )
+
+
+def _hint(model: nn.Module, data: Data) -> str:
+    """What to do where the model does not take the samples."""
+    looks_up = any(isinstance(layer, nn.Embedding | nn.EmbeddingBag) for layer in model.modules())
+    if looks_up and data.train.inputs.dtype.kind in "iu" and data.preprocessing.dtype.startswith("float"):
+        length = ", ".join(map(str, data.preprocessing.shape))
+        return f"whole numbers that the network looks up come with from_arrays(…, preprocessing=laconic.tokens({length}))"
+    return "the model must take one float tensor of this shape; --input CxHxW says another"
 
 
 def _check_classes(outputs: torch.Tensor, data: Data, where: str) -> None:
