@@ -31,6 +31,21 @@ def test_a_log_gets_one_line_a_stage(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err == "prune: loss 0.0\nfinetune: loss 0.0\n"
 
 
+def test_a_log_hears_of_a_long_stage_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("laconic.cli.progress.time.monotonic", lambda: now[0])
+    with at_work() as progress:
+        for second in range(0, 100, 10):
+            progress("finetune", 0.5 + second / 200, f"loss {second}")
+            now[0] += 10
+    assert capsys.readouterr().err.splitlines() == [
+        "finetune: loss 0",
+        "finetune: 65%, 0:01:10 to go, loss 30",
+        "finetune: 80%, 0:00:40 to go, loss 60",
+        "finetune: 95%, 0:00:10 to go, loss 90",
+    ]
+
+
 def test_a_word_that_starts_over_is_a_new_stage(capsys: pytest.CaptureFixture[str]) -> None:
     with at_work() as progress:
         for share in (0.0, 1.0, 0.0, 1.0):

@@ -1,14 +1,18 @@
-"""How far the work is, on stderr: bars for a person, one line a stage for a log."""
+"""How far the work is, on stderr: bars for a person; for a log a line when a stage begins, and one now and then while it lasts."""
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from laconic.base import progress as base
 from laconic.cli.terminal import complain, console, printable
+
+EVERY = 30.0  # seconds between the lines of a stage in a log
 
 
 @contextlib.contextmanager
@@ -57,14 +61,21 @@ class _Bars:
 
 
 class _Lines:
-    """One line a stage, when it begins."""
+    """One line a stage, when it begins, and while it lasts how far it is and how long it will take."""
 
     def __init__(self) -> None:
         self._stage = _Stage()
+        self._began, self._from, self._told = 0.0, 0.0, 0.0
 
     def __call__(self, what: str, share: float, detail: str) -> None:
+        now = time.monotonic()
         if self._stage.begins(what, share):
+            self._began, self._from, self._told = now, share, now
             complain(detail if detail.startswith(what) else f"{what}: {detail}")
+        elif now - self._told >= EVERY and self._from < share < 1:
+            self._told = now
+            left = (now - self._began) * (1 - share) / (share - self._from)
+            complain(f"{what}: {share:.0%}, {timedelta(seconds=round(left))} to go, {detail}")
 
 
 class _Stage:
