@@ -147,11 +147,26 @@ def test_even_kernels_and_strides_are_padded_too() -> None:
     same(merged(Network(model), Merged(IMAGE, "float32", (("two", "four"),))).module, model)
 
 
+def test_kernels_whose_places_lie_between_each_other_stay_two() -> None:
+    class Dilated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.two = nn.Conv2d(1, 2, 2, dilation=2)  # reads at -1 and 1 of its middle
+            self.three = nn.Conv2d(1, 2, 3, dilation=2, padding=1)  # at -2, 0 and 2 of the same
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([self.two(x), self.three(x)], 1).mean((2, 3))
+
+    assert mergeable(Dilated().eval(), IMAGE, padded=True) == []
+
+
 @pytest.mark.parametrize("weights_only", [False, True])
 def test_the_class_gets_padded_kernels_back_as_they_were(fire: nn.Module, data: Data, tmp_path: Path, weights_only: bool) -> None:
     result = compress(fire, data, parse("steps:\n- prune: {sparsity: {one: 0.5}}\n- fuse: {measured: false, padded: true}"))
     (tmp_path / "f.lac").write_bytes(pack(result.run.artifact, weights_only=weights_only))
     back = load_into(Fire(), tmp_path / "f.lac")
+    kept = sum(fire.get_parameter(f"{path}.weight").numel() for path in MIDDLES) - 6
+    assert result.run.network.form("one.weight").mask.sum() == kept  # type: ignore[attr-defined]
     assert back.get_parameter("one.weight").count_nonzero() == 6
     assert torch.equal(back.get_parameter("flat.weight"), fire.get_parameter("flat.weight"))
     if not weights_only:

@@ -91,15 +91,13 @@ def owners(model: onnx.ModelProto, tensors: frozenset[str]) -> dict[str, str]:
         tensors: names of the weights.
     """
     held = {weight.name: _layer(weight.name, tensors) for weight in model.graph.initializer}  # and what is made of nothing else
-    users = Counter(value for node in model.graph.node for value in node.input)
-    users.update(value.name for value in model.graph.output)
     owner: dict[str, str] = {}
     for at, node in enumerate(model.graph.node):
         node.name = f"node {at}"
         own = next(filter(None, map(held.get, node.input)), None)
         if all(value in held for value in node.input if value):
             held |= dict.fromkeys(node.output, own)
-        before = owner.get(node.input[0], BETWEEN) if node.input and users[node.input[0]] == 1 else BETWEEN
+        before = owner.get(node.input[0], BETWEEN) if node.input else BETWEEN
         follows = node.op_type in FOLLOWS and before != BETWEEN
         owner |= dict.fromkeys((node.name, *node.output), before if follows else own or BETWEEN)
     return owner
