@@ -153,11 +153,20 @@ def test_kernels_whose_places_lie_between_each_other_stay_two() -> None:
             super().__init__()
             self.two = nn.Conv2d(1, 2, 2, dilation=2)  # reads at -1 and 1 of its middle
             self.three = nn.Conv2d(1, 2, 3, dilation=2, padding=1)  # at -2, 0 and 2 of the same
+            self.five = nn.Conv2d(1, 2, 5, dilation=2, padding=3)  # at -4, -2, 0, 2 and 4
 
         def forward(self, x: Tensor) -> Tensor:
-            return torch.cat([self.two(x), self.three(x)], 1).mean((2, 3))
+            return torch.cat([self.two(x), self.three(x), self.five(x)], 1).mean((2, 3))
 
-    assert mergeable(Dilated().eval(), IMAGE, padded=True) == []
+    torch.manual_seed(0)
+    model = Dilated().eval()
+    assert mergeable(model, IMAGE, padded=True) == [("three", "five")]
+    same(merged(Network(model), Merged(IMAGE, "float32", (("three", "five"),))).module, model)
+
+
+def test_what_is_padded_counts_as_masked() -> None:
+    assert Fuse().takes() == {"dense": "dense", "masked": "masked"}
+    assert Fuse(padded=True).takes() == {"dense": "masked", "masked": "masked"}
 
 
 @pytest.mark.parametrize("weights_only", [False, True])
