@@ -54,7 +54,7 @@ class Attention(nn.Module):
 
 
 class Fire(nn.Module):
-    """Kernels of 1 × 1, 3 × 3, 1 × 5 and 5 × 5 of one input, with their middles in one place; one a pixel off, one of twice the reach."""
+    """Kernels of 1 × 1, 3 × 3, 1 × 5 and 5 × 5 of one input, with their middles in one place; one a pixel off, one of twice the reach, mirrors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,12 +62,12 @@ class Fire(nn.Module):
         self.one, self.three = nn.Conv2d(4, 3, 1, bias=False), nn.Conv2d(4, 5, 3, padding=1)
         self.flat, self.five = nn.Conv2d(4, 2, (1, 5), padding=(0, 2)), nn.Conv2d(4, 1, 5, padding=2)
         self.off, self.far = nn.Conv2d(4, 2, 3, padding=(0, 1)), nn.Conv2d(4, 2, 3, padding=2, dilation=2)
-        self.mirror = nn.Conv2d(4, 2, 3, padding=1, padding_mode="reflect")
-        self.fc = nn.Linear(17, 4)
+        self.mirror, self.glass = (nn.Conv2d(4, 2, 1 + 2 * margin, padding=margin, padding_mode="reflect") for margin in (1, 0))
+        self.fc = nn.Linear(19, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.squeeze(x).relu()
-        branches = [self.one(x), self.three(x).relu(), self.flat(x), self.five(x), self.far(x), self.mirror(x)]
+        branches = [self.one(x), self.three(x).relu(), self.flat(x), self.five(x), self.far(x), self.mirror(x), self.glass(x)]
         return self.fc(torch.cat([*(branch.mean((2, 3)) for branch in branches), self.off(x).mean((2, 3))], 1))
 
 
