@@ -54,7 +54,7 @@ class Attention(nn.Module):
 
 
 class Fire(nn.Module):
-    """Kernels of 1 × 1, 3 × 3, 1 × 5 and 5 × 5 of one input, with their middles in one place; one a pixel off, one of twice the reach, mirrors."""
+    """Kernels of 1 × 1, 3 × 3, 1 × 5 and 5 × 5 of one input with their middles in one place; others a pixel off, dilated, mirroring."""
 
     def __init__(self) -> None:
         super().__init__()
