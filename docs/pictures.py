@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from laconic.codec import encode_group, entropy
 from laconic.codec.coders import CODERS
@@ -110,7 +111,9 @@ def zoo_trained() -> None:
             axes.plot(*([float(row[of].split()[0]) for row in found] for of in (column, "top-1 %")), style, label=family, markersize=6)
     for axes, label in zip(panels, ("million multiply-adds", "ms a sample, batch 1, one thread"), strict=True):
         axes.set(xscale="log", xlabel=label)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("top-1 % on the test images")
     panels[0].legend(frameon=False)
