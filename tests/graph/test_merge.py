@@ -169,7 +169,7 @@ def test_what_is_padded_counts_as_masked() -> None:
     assert Fuse(padded=True).takes() == {"dense": "masked", "masked": "masked"}
 
 
-@pytest.mark.parametrize("weights_only", [False, True])
+@pytest.mark.parametrize("weights_only", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_class_gets_padded_kernels_back_as_they_were(fire: nn.Module, data: Data, tmp_path: Path, weights_only: bool) -> None:
     result = compress(fire, data, parse("steps:\n- prune: {sparsity: {one: 0.5}}\n- fuse: {measured: false, padded: true}"))
     (tmp_path / "f.lac").write_bytes(pack(result.run.artifact, weights_only=weights_only))

@@ -15,7 +15,7 @@ from laconic.base.errors import RecipeError
 from laconic.datasets.data import Data
 from laconic.forms import Codebook, Form, Masked
 from laconic.graph.network import Network
-from laconic.methods import step
+from laconic.methods import context
 from laconic.methods.context import Context
 from laconic.methods.distill import Distill
 from laconic.methods.finetune import Finetune
@@ -164,7 +164,7 @@ def test_the_rounds_of_a_dense_layer_begin_with_all_its_weights_zero_or_not(mode
 
 def test_a_round_begins_when_its_share_of_the_training_is_over(model: nn.Module, apply: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
-    tighten, looped = Prune._tighten, step.loop
+    tighten, looped = Prune._tighten, context.loop
     monkeypatch.setattr(Prune, "_tighten", lambda *given: (events.append("prune"), tighten(*given))[1])
 
     def loop(*given):  # type: ignore[no-untyped-def]
@@ -172,7 +172,7 @@ def test_a_round_begins_when_its_share_of_the_training_is_over(model: nn.Module,
             events.append("step")
             yield tick
 
-    monkeypatch.setattr(step, "loop", loop)
+    monkeypatch.setattr(context, "loop", loop)
     apply(Prune(sparsity=0.9, rounds=4, training=SHORT), Network(model))
     assert events == (["prune"] + ["step"] * 4) * 4
 

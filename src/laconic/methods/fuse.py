@@ -26,7 +26,7 @@ class Fuse(Step):
             zeros around it, which are kept, multiplied, and stored in a few bits. bench/fusion.py finds them slower than two layers.
 
     >>> print(Fuse())
-    fuse: {measured: true, padded: false}
+    fuse: {measured: true}
     """
 
     measured: bool = True

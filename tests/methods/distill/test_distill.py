@@ -327,7 +327,7 @@ def test_attention_is_forgotten_too_and_what_cannot_be_is_refused(data: Data) ->
 STAGED = Distill(epochs=2, batch=16, lr=0.02, hints=0.5, hint_epochs=2, layers={"1": "block.bn2"}, assistants=1)
 
 
-@pytest.mark.parametrize("killed", [1, 3, 4, 6])
+@pytest.mark.parametrize("killed", [3, *(pytest.param(stage, marks=pytest.mark.slow) for stage in (1, 4, 6))])
 def test_killed_in_any_stage_it_goes_on_as_if_it_had_not_been(killed: int, model: nn.Module, data: Data) -> None:
     """An assistant, hints, outputs: two epochs each, a state at the end of each."""
 

@@ -81,7 +81,7 @@ def wide() -> nn.Module:
 
 
 @pytest.mark.parametrize(("share", "whole"), [(0.6, True), (1.0, False)])
-@pytest.mark.parametrize("target", ["macs", "latency"])
+@pytest.mark.parametrize("target", ["macs", pytest.param("latency", marks=pytest.mark.slow)])
 def test_widths_are_what_the_machine_likes(data: Data, wide: nn.Module, target: str, share: float, whole: bool) -> None:
     step, network = PruneChannels(**{target: 0.45}, multiple="measured", criterion="l1"), Network(wide)  # type: ignore[arg-type]
     context = Context(data, wide, clock=Picky(share, by_macs=target == "latency"))

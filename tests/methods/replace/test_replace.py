@@ -139,7 +139,7 @@ def test_a_run_goes_on_from_it_whatever_was_folded_before(kind: str, model: nn.M
 
 INTEGERS = "fold, int8: {samples: 32}"
 NARROWED = "prune-channels: {ratio: 0.3, criterion: l2}, fold, quantize: {bits: 8.0, samples: 32}"
-QUICK = {("fire", INTEGERS), ("grouped", NARROWED)}
+QUICK = {("fire", INTEGERS)}
 EVERY = [
     pytest.param(kind, later, marks=[] if (kind, later) in QUICK else pytest.mark.slow, id=f"{kind}, {word}")
     for kind in KINDS
