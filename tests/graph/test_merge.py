@@ -71,6 +71,18 @@ class Fire(nn.Module):
         return self.fc(torch.cat([*(branch.mean((2, 3)) for branch in branches), self.off(x).mean((2, 3))], 1))
 
 
+class Beside(nn.Module):
+    """Convolutions of one input, side by side."""
+
+    def __init__(self, **layers: nn.Module) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([layer(x) for layer in self.children()], 1).mean((2, 3))
+
+
 @pytest.fixture
 def fire(history: object) -> nn.Module:
     torch.manual_seed(0)
@@ -132,34 +144,21 @@ def test_the_law_holds_for_padded_kernels_whose_zeros_stay(fire: nn.Module, grou
 
 
 def test_even_kernels_and_strides_are_padded_too() -> None:
-    class Even(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.two, self.four = nn.Conv2d(1, 2, 2, stride=2), nn.Conv2d(1, 2, 4, stride=2, padding=1)
-            self.three = nn.Conv2d(1, 2, 3, stride=2, padding=1)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.cat([self.two(x), self.four(x), self.three(x)], 1).mean((2, 3))
-
     torch.manual_seed(0)
-    model = Even().eval()
+    model = Beside(
+        two=nn.Conv2d(1, 2, 2, stride=2), four=nn.Conv2d(1, 2, 4, stride=2, padding=1), three=nn.Conv2d(1, 2, 3, stride=2, padding=1)
+    )
     assert mergeable(model, IMAGE, padded=True) == [("two", "four")]
     same(merged(Network(model), Merged(IMAGE, "float32", (("two", "four"),))).module, model)
 
 
 def test_kernels_whose_places_lie_between_each_other_stay_two() -> None:
-    class Dilated(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.two = nn.Conv2d(1, 2, 2, dilation=2)  # reads at -1 and 1 of its middle
-            self.three = nn.Conv2d(1, 2, 3, dilation=2, padding=1)  # at -2, 0 and 2 of the same
-            self.five = nn.Conv2d(1, 2, 5, dilation=2, padding=3)  # at -4, -2, 0, 2 and 4
-
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.cat([self.two(x), self.three(x), self.five(x)], 1).mean((2, 3))
-
     torch.manual_seed(0)
-    model = Dilated().eval()
+    model = Beside(
+        two=nn.Conv2d(1, 2, 2, dilation=2),  # reads at -1 and 1 of its middle
+        three=nn.Conv2d(1, 2, 3, dilation=2, padding=1),  # at -2, 0 and 2 of the same
+        five=nn.Conv2d(1, 2, 5, dilation=2, padding=3),  # at -4, -2, 0, 2 and 4
+    )
     assert mergeable(model, IMAGE, padded=True) == [("three", "five")]
     same(merged(Network(model), Merged(IMAGE, "float32", (("three", "five"),))).module, model)
 
