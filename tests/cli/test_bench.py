@@ -99,6 +99,13 @@ def test_layers_that_take_most_come_first(cli: Any, desk: Any) -> None:
     assert all(one["file_ms"] >= 0 for one in told["layers"])
 
 
+def test_kernels_that_take_less_than_can_be_told_have_no_share(cli: Any, desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("laconic.cli.kernels.by_layer", lambda *_: {"file": {"fc": 0.0, "between layers": 0.0}})
+    done = cli("bench", desk.small, "--layers")
+    assert done.code == 0, done.err
+    assert "fc takes 0 % of the 0 ms" in done.out
+
+
 def test_layers_of_two_files_stand_side_by_side(cli: Any, desk: Any) -> None:
     told = cli("bench", desk.small, desk.small, "--layers", "--repeats", "5", "--json").json()
     assert told["original"] == told["file"] == str(desk.small)

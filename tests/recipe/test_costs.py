@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from laconic import Int8, PruneChannels
 from laconic.artifact import Artifact
-from laconic.base.errors import GraphError
+from laconic.base.errors import GraphError, ResourceError
 from laconic.datasets.data import Data
 from laconic.graph.network import Network
 from laconic.methods.context import Context
@@ -48,6 +49,10 @@ def net() -> nn.Module:
 
 def packed(module: nn.Module | Network, data: Data) -> Artifact:
     return package(module if isinstance(module, Network) else Network(module), data)[0]
+
+
+def costs_of(modules: tuple[nn.Module, nn.Module], artifacts: tuple[Artifact, Artifact], data: Data) -> Costs:
+    return layer_costs(modules, artifacts, data.preprocessing, data.preprocessing.apply(data.test.inputs[:1]))
 
 
 def test_every_node_is_of_the_layer_whose_weights_it_reads_or_whose_products_it_follows(net: nn.Module, data: Data) -> None:
@@ -94,11 +99,25 @@ def test_samples_are_of_the_type_that_the_graph_takes_or_refused(net: nn.Module,
         by_layer({"net": artifact}, inputs[:, :, 0], 1)
 
 
+@pytest.mark.parametrize("left", ["", "[{"])
+def test_notes_that_a_full_disk_cut_off_are_no_room(net: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch, left: str) -> None:
+    monkeypatch.setattr("laconic.runtime.by_layer.Path.read_text", lambda *_, **__: left)
+    with pytest.raises(ResourceError, match="cannot write down"):
+        by_layer({"net": packed(net, data)}, np.zeros((1, 1, 8, 8), np.float32), 1)
+    assert costs_of((net, net), (packed(net, data),) * 2, data).engine == "torch"
+
+
+def test_a_folder_that_is_not_there_is_no_room(net: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ResourceError, match="cannot write down"):
+        by_layer({"net": packed(net, data)}, np.zeros((1, 1, 8, 8), np.float32), 1)
+
+
 def test_rows_have_both_networks_and_the_engine(net: nn.Module, data: Data) -> None:
     context = Context(data, net)
     step = PruneChannels(ratio=0.5, criterion="l2")
     narrow = step.apply(Network(net), step.plan(Network(net), context), context)
-    costs = layer_costs((net, narrow.module), (packed(net, data), packed(narrow, data)), data)
+    costs = costs_of((net, narrow.module), (packed(net, data), packed(narrow, data)), data)
     rows = {row.name: row for row in costs.layers}
     assert costs.engine == "ONNX Runtime"
     assert list(rows)[-1] == BETWEEN
@@ -110,8 +129,8 @@ def test_rows_have_both_networks_and_the_engine(net: nn.Module, data: Data) -> N
 
 def test_what_is_of_no_layer_stands_between(net: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     clocked = {"stem": 1.0, "scale": 0.25, BETWEEN: 0.5}
-    monkeypatch.setattr("laconic.recipe.costs.by_layer", lambda *_: {"b": clocked, "a": {}})
-    rows = {row.name: row for row in layer_costs((net, net), (packed(net, data),) * 2, data).layers}
+    monkeypatch.setattr("laconic.recipe.costs.by_layer", lambda *_: {"before": clocked, "after": {}})
+    rows = {row.name: row for row in costs_of((net, net), (packed(net, data),) * 2, data).layers}
     assert rows["stem"].ms == (1, 0)
     assert rows[BETWEEN].ms == (0.75, 0)
 
@@ -125,7 +144,7 @@ def test_torch_clocks_what_the_engine_cannot(net: nn.Module, data: Data, monkeyp
         monkeypatch.setattr("laconic.recipe.costs.LARGEST", 1000)
     else:
         monkeypatch.setattr("laconic.recipe.costs.by_layer", refuse)
-    costs = layer_costs((net, net), (artifact, artifact), data)
+    costs = costs_of((net, net), (artifact, artifact), data)
     rows = {row.name: row for row in costs.layers}
     assert costs.engine == "torch"
     assert all(rows["norm"].ms)
@@ -143,4 +162,4 @@ def test_a_network_that_cannot_be_watched_has_no_rows(data: Data) -> None:
             raise ValueError("no")
 
     artifact = Artifact({}, None)
-    assert layer_costs((Slow(), Slow()), (artifact, artifact), data) == Costs()
+    assert costs_of((Slow(), Slow()), (artifact, artifact), data) == Costs()

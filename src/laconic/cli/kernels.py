@@ -35,11 +35,7 @@ def tell_layers(file: Path, original: str | None, batch: int, repeats: int, as_j
         names = {name: str(path) for name, path in paths.items()}
         show_json({"batch": batch, "threads": 1, "repeats": repeats, "machine": machine(), **names, "layers": _for_machines(spent)})
         return
-    own = spent["file"]
-    first, most = max(own.items(), key=lambda one: one[1])
-    subject = "What stands between layers" if first == BETWEEN else first
-    said = f"{subject} takes {_share(most, own)} of the {sum(own.values()):.3g} ms that kernels take."
-    show(_table(spent), "", verdict(said), f"batch {batch}, n = {repeats}, 1 thread, ONNX Runtime, {machine()}")
+    show(_table(spent), "", verdict(_sentence(spent["file"])), f"batch {batch}, n = {repeats}, 1 thread, ONNX Runtime, {machine()}")
 
 
 def _table(spent: Mapping[str, Times]) -> Table:
@@ -51,12 +47,18 @@ def _table(spent: Mapping[str, Times]) -> Table:
     return table("layer", "ms", "in the other", "as fast", rows=rows)
 
 
+def _sentence(own: Times) -> str:
+    first = max(own, key=own.__getitem__)
+    subject = "What stands between layers" if first == BETWEEN else first
+    return f"{subject} takes {_share(own[first], own)} of the {sum(own.values()):.3g} ms that kernels take."
+
+
 def _ratio(slow: float, fast: float) -> str:
     return times(slow / fast) if slow and fast else ""
 
 
 def _share(part: float, own: Times) -> str:
-    return f"{100 * part / sum(own.values()):.0f} %"
+    return f"{100 * part / (sum(own.values()) or 1):.0f} %"  # kernels may take less than the engine's clock can tell
 
 
 def _for_machines(spent: Mapping[str, Times]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from laconic.artifact import Artifact
@@ -12,7 +13,6 @@ from laconic.base.edits import ROUNDED
 from laconic.base.errors import LaconicError, ModelError
 from laconic.base.preprocessing import Preprocessing
 from laconic.base.records import LayerCost
-from laconic.datasets.data import Data
 from laconic.profile import LayerProfile, profile
 from laconic.runtime.by_layer import BETWEEN, by_layer
 
@@ -34,11 +34,19 @@ class Costs:
     engine: str = "torch"
 
 
-def layer_costs(modules: tuple[nn.Module, nn.Module], artifacts: tuple[Artifact, Artifact], data: Data) -> Costs:
-    """Costs of the layers of two networks and of their files; none where one of them cannot be watched."""
-    stage = data.preprocessing
+def layer_costs(
+    modules: tuple[nn.Module, nn.Module], artifacts: tuple[Artifact, Artifact], stage: Preprocessing, sample: np.ndarray
+) -> Costs:
+    """Costs of the layers of two networks and of their files; none where one of them cannot be watched.
+
+    Args:
+        modules: before and after.
+        artifacts: what their files hold.
+        stage: what their samples go through.
+        sample: one that has, `(1, *shape)`.
+    """
     try:
-        clocked = _in_the_engine(artifacts, data)
+        clocked = _in_the_engine(artifacts, sample)
         if clocked is not None:
             return Costs(_rows([[_layers(module, stage, 1) for module in modules]], clocked), "ONNX Runtime")
         turns = [[_layers(module, stage, PASSES) for module in modules] for _ in range(TURNS)]  # what else the machine does falls on both
@@ -47,15 +55,15 @@ def layer_costs(modules: tuple[nn.Module, nn.Module], artifacts: tuple[Artifact,
     return Costs(_rows(turns))
 
 
-def _in_the_engine(artifacts: tuple[Artifact, Artifact], data: Data) -> Sequence[Mapping[str, float]] | None:
+def _in_the_engine(artifacts: tuple[Artifact, Artifact], sample: np.ndarray) -> Sequence[Mapping[str, float]] | None:
     """Layer → ms in each of the files; None where it cannot be known."""
     if any(artifact.graph is None or _bytes(artifact) > LARGEST for artifact in artifacts):
         return None
     try:
-        found = by_layer(dict(zip("ba", artifacts, strict=True)), data.preprocessing.apply(data.test.inputs[:1]), CLOCKED)
-    except (LaconicError, OSError):
+        found = by_layer(dict(zip(("before", "after"), artifacts, strict=True)), sample, CLOCKED)
+    except LaconicError:
         return None
-    return found["b"], found["a"]
+    return found["before"], found["after"]
 
 
 def _bytes(artifact: Artifact) -> int:

@@ -76,7 +76,7 @@ def compare(before: Runnable, after: Runnable, content: bytes, data: Data, task:
     better = clearly_faster(after.artifact, runners["after"], sample) if has_graph else None
     line = speed_line(speed, [row.form for row in rows], "ONNX Runtime" if has_graph else "torch", better)
     verdicts = Verdicts(_class_numbers(data, task), judged["before"].decided, judged["after"].decided)
-    by_layer = layer_costs((before.module, after.module), (before.artifact, after.artifact), data)
+    by_layer = layer_costs((before.module, after.module), (before.artifact, after.artifact), data.preprocessing, sample)
     return Comparison(figures["before"], figures["after"], speed, line, rows, layout(content).sections, verdicts, by_layer)
 
 

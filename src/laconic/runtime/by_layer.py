@@ -9,7 +9,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,12 @@ import onnx
 
 from laconic.artifact import Artifact
 from laconic.base.edits import ROUNDED
-from laconic.base.errors import GraphError
+from laconic.base.errors import GraphError, ResourceError
+from laconic.base.latency import WARM_UP
 from laconic.runtime.assemble import assemble
 from laconic.runtime.engine import first_line, start
 
 BETWEEN = "between layers"
-WARM_UP = 3
 ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh")
 FOLLOWS = ("BatchNormalization", *ACTIVATIONS, "QuantizeLinear", "DequantizeLinear")  # what the engine fuses into what is before
 KERNEL = "_kernel_time"
@@ -38,14 +38,20 @@ def by_layer(artifacts: Mapping[str, Artifact], inputs: np.ndarray, passes: int)
         passes: that are clocked.
 
     Raises:
-        UsageError, GraphError, LimitError: as a session does. OSError: there is no room for what the engine writes down.
+        UsageError, GraphError, LimitError: as a session does. ResourceError: there is no room for what the engine writes down.
     """
-    with TemporaryDirectory(prefix="laconic-") as folder:
-        watched = {name: _Watched(artifact, Path(folder) / str(at)) for at, (name, artifact) in enumerate(artifacts.items())}
-        for _ in range(WARM_UP + passes):
-            for one in watched.values():
-                one.run(inputs)
-        return {name: one.spent(WARM_UP + passes) for name, one in watched.items()}
+    try:
+        with TemporaryDirectory(prefix="laconic-") as folder:
+            watched = {name: _Watched(artifact, Path(folder) / str(at)) for at, (name, artifact) in enumerate(artifacts.items())}
+            for _ in range(WARM_UP + passes):
+                for one in watched.values():
+                    one.run(inputs)
+            return {name: one.spent(WARM_UP + passes) for name, one in watched.items()}
+    except (OSError, ValueError) as cause:  # a file that is not there, or not whole
+        where = gettempdir()
+        raise ResourceError(
+            "the engine cannot write down what its kernels take", where=where, hint="make room there, or set TMPDIR"
+        ) from cause
 
 
 class _Watched:
