@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from laconic import Int8, PruneChannels
+from laconic import Int4, Int8, PruneChannels
 from laconic.artifact import Artifact
 from laconic.base.errors import GraphError, ResourceError
 from laconic.datasets.data import Data
@@ -82,6 +82,47 @@ def test_every_kernel_is_of_a_layer_or_stands_between(net: nn.Module, data: Data
         assert {"stem", "body.0", "gate", "fc", BETWEEN} <= set(times)
         assert set(times) <= {"front", "stem", "body.0", "gate", "fc", "scale", BETWEEN}
         assert times["body.0"] > times["fc"]
+
+
+class Many(nn.Module):
+    """Layers whose activations the engine makes one with them, each in a way of its own, and names as it likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.swish, self.line = nn.Conv2d(1, 8, 3, padding=1), nn.Conv1d(64, 16, 3, padding=1)
+        self.gelu, self.relu, self.last = nn.Linear(16, 512), nn.Linear(512, 512), nn.Linear(512, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.hardswish(self.swish(x))
+        x = self.line(x.flatten(2).transpose(1, 2)).relu().mean(2)
+        return self.last(self.relu(nn.functional.gelu(self.gelu(x))).relu())
+
+
+@pytest.mark.parametrize("step", [None, Int8(samples=16), Int4()])
+def test_every_layer_that_multiplies_has_its_kernels(data: Data, step: Any) -> None:
+    torch.manual_seed(0)
+    model = Many().eval()
+    network, context = Network(model), Context(data, model)
+    network = network if step is None else step.apply(network, step.plan(network, context), context)
+    times = by_layer({"net": packed(network, data)}, data.preprocessing.apply(data.test.inputs[:1]), 3)["net"]
+    assert set(times) - {BETWEEN} == {name for name, _ in model.named_children()}
+
+
+def test_what_the_engine_puts_in_is_of_the_kernel_before_unless_it_moves_numbers(
+    net: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = (
+        ("fused node 1", "FusedConv", 8),
+        ("HardSigmoid_7", "HardSigmoid", 4),
+        ("ReorderOutput", "ReorderOutput", 2),
+        ("Mul_8", "Mul", 1),
+    )
+    told = [
+        {"name": f"{name}_kernel_time", "ts": at, "dur": 1000 * ms, "args": {"op_name": op}}
+        for at, (name, op, ms) in enumerate(kernels * 4)  # three passes warm up
+    ]
+    monkeypatch.setattr("laconic.runtime.by_layer.json.loads", lambda _: told)
+    assert by_layer({"net": packed(net, data)}, np.zeros((1, 1, 8, 8), np.float32), 1) == {"net": {"stem": 12.0, BETWEEN: 3.0}}
 
 
 def test_a_layer_that_works_longer_is_seen_to(data: Data) -> None:

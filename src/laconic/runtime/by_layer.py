@@ -2,9 +2,13 @@
 
 What the engine fuses belongs to the layer whose products it is: a normalisation, an activation, a rounding behind it. What stands between
 layers, such as additions and changes of layout, is told as such.
+
+The engine names a kernel after the node that it is made of ("fused node 7", "node 7_token_3"), or after the value that it gives ("12_nchwc").
+What it has put in under names of its own is of the kernel that ran before, unless it only moves numbers.
 """
 
 import json
+import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -23,10 +27,11 @@ from laconic.runtime.assemble import assemble
 from laconic.runtime.engine import first_line, start
 
 BETWEEN = "between layers"
-ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh")
+ACTIVATIONS = ("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Gelu")
 FOLLOWS = ("BatchNormalization", *ACTIVATIONS, "QuantizeLinear", "DequantizeLinear")  # what the engine fuses into what is before
 KERNEL = "_kernel_time"
-MARKS = ("_nchwc", "_token_")  # what the engine puts behind the name of a node or a value when it makes a kernel of it
+NODE, BLOCKED = re.compile(r"node \d+"), "_nchwc"
+MOVES = ("ReorderInput", "ReorderOutput", "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Cast", "Split", "Concat")
 
 
 def by_layer(artifacts: Mapping[str, Artifact], inputs: np.ndarray, passes: int) -> dict[str, dict[str, float]]:
@@ -81,12 +86,20 @@ class _Watched:
     def _sums(self, kernels: list[dict[str, Any]]) -> Counter[str]:
         """Microseconds of each layer in one pass."""
         sums: Counter[str] = Counter()
+        layer = BETWEEN
         for kernel in kernels:
-            sums[self._of(kernel["name"].removesuffix(KERNEL))] += kernel["dur"]
+            layer = self._of(kernel, layer)
+            sums[layer] += kernel["dur"]
         return sums
 
-    def _of(self, name: str) -> str:
-        return next((self._owner[word] for word in (name, *(name.partition(mark)[0] for mark in MARKS)) if word in self._owner), BETWEEN)
+    def _of(self, kernel: dict[str, Any], before: str) -> str:
+        """The layer of a kernel, where the one before it was of that layer."""
+        name = kernel["name"].removesuffix(KERNEL)
+        node = NODE.search(name)
+        known = node[0] if node else name.partition(BLOCKED)[0]
+        if known in self._owner:
+            return self._owner[known]
+        return BETWEEN if kernel["args"]["op_name"] in MOVES else before
 
 
 def owners(model: onnx.ModelProto, tensors: frozenset[str]) -> dict[str, str]:
