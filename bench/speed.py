@@ -48,7 +48,10 @@ ROUNDS = 200
 INT8 = Int8()
 TAUGHT = Distill(lr=0.05, batch=128, weight_decay=1e-4, warmup=0.05, shift=4, flip=True, precision="mixed")
 SHORTER: Mapping[str, tuple[Step, ...]] = {
-    "resnet20": (PruneBlocks(blocks=4), replace(TAUGHT, epochs=48, lr=0.1, views=12)),
+    "resnet20": (
+        PruneBlocks(blocks={"layer1*": 3, "layer2*": 1}, samples=128),
+        replace(TAUGHT, epochs=64, lr=0.1, weight_decay=5e-4, clip=10, views=12),
+    ),
     "resnet56": (
         PruneBlocks(blocks={"layer1*": 8, "layer2*": 5, "layer3*": 4}, samples=128),
         replace(TAUGHT, epochs=40, lr=0.1, weight_decay=5e-4, clip=10, views=12),
