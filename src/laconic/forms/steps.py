@@ -8,7 +8,7 @@ import numpy as np
 
 from laconic.base.dtypes import bits
 
-MOST_LEAST = 64  # steps that the least magnitude of a run may have: 8-bit integers seldom begin that late
+MOST_LEAST = 127  # steps that the least magnitude of a run may have: any that 8 bits hold
 LARGEST = 1 << 12  # integers beyond are none that a quantiser leaves
 ROUNDING = 2.0**-22  # relative error of a quotient of two float32
 PROBED = 4  # runs that are looked at before all are
