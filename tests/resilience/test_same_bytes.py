@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 SURROUNDINGS: dict[str, dict[str, str]] = {
-    **{f"hash seed {seed}": {"PYTHONHASHSEED": str(seed)} for seed in (0, 1, 7, 1234, 4294967295)},
+    **{f"hash seed {seed}": {"PYTHONHASHSEED": str(seed)} for seed in (0, 4294967295)},
     "locale C": {"LC_ALL": "C", "PYTHONUTF8": "0"},
     "locale C.UTF-8": {"LC_ALL": "C.UTF-8"},
     "time zone": {"TZ": "Pacific/Chatham"},
