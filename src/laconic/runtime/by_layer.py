@@ -3,8 +3,8 @@
 What the engine fuses belongs to the layer whose products it is: a normalisation, an activation, a rounding behind it. What stands between
 layers, such as additions and changes of layout, is told as such.
 
-The engine names a kernel after the node that it is made of ("fused node 7", "node 7_token_3"), or after the value that it gives ("12_nchwc").
-What it has put in under names of its own is of the kernel that ran before, unless it only moves numbers.
+The engine names a kernel after the node that it is made of ("fused node 7", "node 7_token_3"), or after the value that it gives
+("12_nchwc"). What it has put in under names of its own is of the kernel that ran before, unless it only moves numbers.
 """
 
 import json
