@@ -159,7 +159,7 @@ INTEGERS = st.one_of(
         percentile=st.floats(50, 100),
         rounding=st.sampled_from(["nearest", "adaptive"]),
         equalize=st.booleans(),
-        correct=st.booleans(),
+        correct=st.sampled_from([True, False, "spread"]),
     ),
     st.builds(Int8, training=st.builds(Training, **TRAINING), learn=st.sampled_from(["lsq", "pact"]), samples=st.integers(1, 10**6)),
 )

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from laconic.graph.network import Network
-from laconic.methods.int8.correct import correct_biases
+from laconic.methods.int8.correct import MOST, correct_biases, scalable
 
 Means = dict[str, list[Tensor]]
 
@@ -119,6 +120,61 @@ def test_a_layer_that_is_called_twice_is_put_right_at_its_first_call(listed: int
     correct_biases(rounded, model, names, x)
     torch.testing.assert_close(means(rounded, ["shared"], x)["shared"][0], means(model, ["shared"], x)["shared"][0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(means(rounded, ["last"], x), means(model, ["last"], x), rtol=1e-4, atol=1e-5)
+
+
+def moments(model: nn.Module, names: list[str], x: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Mean and standard deviation of each channel that these layers put out, by numpy."""
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    for name in names:
+        kept: list[Tensor] = []
+        handle = model.get_submodule(name).register_forward_hook(lambda _layer, _inputs, output, kept=kept: kept.append(output))
+        with torch.no_grad():
+            model.eval()(x)
+        handle.remove()
+        last = kept[0] if isinstance(model.get_submodule(name), nn.Linear) else kept[0].movedim(1, -1)
+        rows = last.flatten(0, -2).numpy().astype(np.float64)
+        found[name] = torch.from_numpy(rows.mean(0)).float(), torch.from_numpy(rows.std(0)).float()
+    return found
+
+
+def test_standard_deviations_are_what_they_were_where_rows_may_be_scaled() -> None:
+    model, x = deep(), images()
+    rounded, names = coarse(model), ["0", "2", "4", "6", "9"]
+    scaled = ["0", "4", "9"]
+    weights = {name: rounded.get_submodule(name).weight.clone() for name in names}
+    wanted = moments(model, names, x)
+    factors = correct_biases(rounded, model, names, x, scaled)
+    after = moments(rounded, names, x)
+    assert set(factors) == set(scaled)
+    for name in names:
+        torch.testing.assert_close(after[name][0], wanted[name][0], rtol=1e-4, atol=1e-5)
+        rows = factors.get(name, torch.ones(len(weights[name]))).reshape(-1, *[1] * (weights[name].ndim - 1))
+        assert torch.equal(rounded.get_submodule(name).weight, weights[name] * rows)
+        if name in scaled:
+            assert not torch.allclose(rows, torch.ones_like(rows), atol=1e-3)
+            inside = (rows.flatten() > 1 / MOST) & (rows.flatten() < MOST)
+            assert inside.any()
+            torch.testing.assert_close(after[name][1][inside], wanted[name][1][inside], rtol=1e-4, atol=1e-5)
+
+
+def test_factors_are_bounded_and_channels_of_nothing_stay() -> None:
+    model, x = nn.Sequential(nn.Conv2d(3, 4, 3)), images()
+    rounded = Network(model).reformed({}).module
+    with torch.no_grad():
+        for row, factor in enumerate((0.01, 100, 0, 0.8)):
+            rounded[0].weight[row] *= factor
+    assert correct_biases(rounded, model, ["0"], x, ["0"])["0"].tolist() == pytest.approx([MOST, 1 / MOST, 1, 1.25])
+
+
+def test_who_may_be_scaled() -> None:
+    class Many(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.up, self.one, self.other = nn.Conv1d(2, 3, 1), nn.ConvTranspose2d(3, 3, 2), nn.Linear(4, 4), nn.Linear(4, 4)
+            self.other.weight = self.one.weight
+            self.last = nn.Linear(4, 2)
+
+    assert scalable(Many(), ["conv", "up", "one", "other", "last"]) == {"conv", "last"}
 
 
 def test_no_hooks_are_left_behind() -> None:

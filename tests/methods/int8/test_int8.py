@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -224,6 +224,7 @@ def test_weights_on_a_grid_of_too_many_bits_get_another(small: nn.Module, data: 
         "calibration: percentile, percentile: 99.5, equalize: true",
         "calibration: mse, correct: false",
         "calibration: entropy, rounding: adaptive, iterations: 20",
+        "rounding: adaptive, iterations: 20, correct: spread",
     ],
 )
 def test_every_recipe_runs(fields: str, small: nn.Module, data: Data) -> None:
@@ -250,6 +251,24 @@ def test_fields_do_what_they_say(small: nn.Module, data: Data) -> None:
     plain, equal = (Int8(samples=SAMPLES, equalize=equalize)(small, data) for equalize in (False, True))
     assert not torch.equal(plain.module.get_parameter("7.bias"), small.get_parameter("7.bias"))
     assert not np.array_equal(plain.forms["2.weight"].table, equal.forms["2.weight"].table)
+
+
+def test_spread_scales_the_rows_that_it_rounded_itself(small: nn.Module, data: Data) -> None:
+    theirs = Grid((4, 24), np.arange(96).reshape(4, 24) - 48, np.float32([1e-3]))
+    mask = np.random.default_rng(0).random(tuple(small.get_parameter("2.weight").shape)) < 0.5
+    pruned = Masked.of(mask * small.get_parameter("2.weight").detach().numpy(), mask)
+    start = Network(small).reformed({"2.weight": pruned, "7.weight": theirs})
+    means, spread = (Int8(samples=SAMPLES, bits=3, correct=correct)(start, data) for correct in (True, "spread"))
+    assert spread.forms["7.weight"] is means.forms["7.weight"] is theirs
+    scaled = set()
+    for name, form in means.forms.items():
+        np.testing.assert_array_equal(integers(spread.forms[name]), integers(form))
+        np.testing.assert_array_equal(spread.array(name), spread.forms[name].array())
+        scaled |= {name} if not np.array_equal(spread.forms[name].table, form.table) else set()
+    assert "2.weight" in scaled
+    assert scaled == set(means.forms) - {"7.weight"}
+    assert off(spread.module, start.module, data) < off(means.module, start.module, data)
+    same(revive(preserve(spread), small).module, spread.module)
 
 
 class Told(Exception):  # noqa: N818  it ends the step, and is no error
@@ -302,8 +321,8 @@ def test_training_after_it_keeps_the_integers_and_the_grids_of_values(residual: 
     same(revive(preserve(trained), residual).module, trained.module)
 
 
-@pytest.mark.parametrize("correct", [True, False])
-def test_training_within_it_keeps_every_other_weight_in_its_form(data: Data, correct: bool) -> None:
+@pytest.mark.parametrize("correct", [True, False, "spread"])
+def test_training_within_it_keeps_every_other_weight_in_its_form(data: Data, correct: bool | Literal["spread"]) -> None:
     """Here a transposed convolution that is pruned, and a bias on a grid."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.ConvTranspose2d(4, 2, 2), nn.Flatten(), nn.Linear(98, 4)]

@@ -1,5 +1,6 @@
 """Channels go by a criterion and a target; what is left runs, trains, is saved and goes on after a kill."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,7 @@ def test_what_goes_are_the_least_and_just_as_many(groups: list[list[int]], share
     keep, whole = globally(scores, share, 1), globally(scores, share, multiple)
     asked, gone = round(share * sum(map(len, groups))), [own[: len(own) - keep[name]] for name, own in scores.items()]
     assert sum(map(len, gone)) <= asked
-    if all(keep[name] > max(0.1 * len(own), 1) for name, own in scores.items()):
+    if all(keep[name] > max(math.ceil(0.1 * len(own)), 1) for name, own in scores.items()):
         assert sum(map(len, gone)) == asked
         assert np.concatenate(gone).max(initial=0) <= min(own[-keep[name]] for name, own in scores.items())
     for name, own in scores.items():

@@ -9,12 +9,12 @@ Batch normalisation is folded first where it can be. Weights that are on a grid 
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from laconic.base.edits import ROUNDED
 from laconic.base.edits import Rounded as Edit
@@ -26,7 +26,7 @@ from laconic.graph.network import Network
 from laconic.graph.rounding import Points
 from laconic.methods.context import Context
 from laconic.methods.int8.adaround import round_adaptively
-from laconic.methods.int8.correct import correct_biases
+from laconic.methods.int8.correct import correct_biases, scalable
 from laconic.methods.int8.equalize import equalize
 from laconic.methods.int8.learned import LearnedGrid, start_learning
 from laconic.methods.int8.ranges import criterion, ends, grid_between, seen
@@ -35,7 +35,7 @@ from laconic.methods.step import ROUNDS, Step, check_fields
 from laconic.nn.checks import home
 from laconic.nn.holding import HOLDERS, Holder, hold_by
 from laconic.nn.rounded import Rounded
-from laconic.nn.weights import to_torch
+from laconic.nn.weights import to_numpy, to_torch
 from laconic.train import Training
 
 DRAFT_SAMPLES = 16
@@ -53,7 +53,8 @@ class Int8(Step):
         rounding: of weights: to the nearest point, or adaptive (AdaRound).
         iterations: of adaptive rounding, for each layer.
         equalize: bring the channels between two layers to like ranges first (Nagel et al. 2019, §4.1).
-        correct: let biases make up for the means that rounding moved (Nagel et al. 2019, §4.2).
+        correct: let biases make up for the means that rounding moved (Nagel et al. 2019, §4.2); "spread" lets the steps of the weights
+            make up for the standard deviations too, which pays in deep networks of few bits.
         samples: calibration samples, taken from the training split without their labels; fewer where they are large.
         training: go on training with the integers in place; without it, nothing is trained.
         learn: what of the grids trains along: steps of weights and activations (LSQ), or the ends of activations (PACT).
@@ -68,7 +69,7 @@ class Int8(Step):
     rounding: Literal["nearest", "adaptive"] = "nearest"
     iterations: int = 1000
     equalize: bool = False
-    correct: bool = True
+    correct: bool | Literal["spread"] = True
     samples: int = 256
     training: Training | None = None
     learn: Literal["lsq", "pact"] = "lsq"
@@ -82,6 +83,7 @@ class Int8(Step):
             ("percentile", 50 <= self.percentile <= 100, "a number from 50 to 100"),
             ("rounding", self.rounding in ("nearest", "adaptive"), "nearest or adaptive"),
             ("iterations", self.iterations >= 1, "a whole number from 1"),
+            ("correct", self.correct in (True, False, "spread"), "true, false or spread"),
             ("samples", self.samples >= 1, "a whole number from 1"),
             ("learn", self.learn in ("lsq", "pact"), "lsq or pact"),
         )
@@ -130,10 +132,16 @@ class Int8(Step):
         held = {name: form for name, form in network.forms.items() if name in dict(module.named_parameters(remove_duplicate=False))}
         settled = Network(module, held, (*network.edits, edit)).reformed(self._weights(network, module, points.layers(), context))
         if self.correct:
-            correct_biases(settled.module, network.module, points.layers(), context.calibration(self.samples))
-            moved = {f"{name}.bias" for name in points.layers()}  # off the grids that they may have been on
-            settled = Network(settled.module, {name: form for name, form in settled.forms.items() if name not in moved}, settled.edits)
+            settled = self._corrected(network, settled, points.layers(), context)
         return settled if self.training is None else self._trained(network, settled, context, self.training)
+
+    def _corrected(self, network: Network, settled: Network, layers: list[str], context: Context) -> Network:
+        own = [name for name in scalable(settled.module, layers) if not _stays(network.form(f"{name}.weight"))]
+        spread = own if self.correct == "spread" else []
+        factors = correct_biases(settled.module, network.module, layers, context.calibration(self.samples), spread)
+        moved = {f"{name}.bias" for name in layers}  # off the grids that they may have been on
+        settled = Network(settled.module, {name: form for name, form in settled.forms.items() if name not in moved}, settled.edits)
+        return settled.reformed({f"{name}.weight": _times(settled.forms[f"{name}.weight"], by) for name, by in factors.items()})
 
     def _trained(self, network: Network, settled: Network, context: Context, training: Training) -> Network:
         """Trained on from the weights as they were, on grids that learn."""
@@ -154,7 +162,7 @@ class Int8(Step):
     def _weights(self, network: Network, module: nn.Module, layers: list[str], context: Context) -> dict[str, Form]:
         """The weights of these layers, on grids that an integer kernel takes."""
         known = {name: network.form(f"{name}.weight") for name in layers}
-        kept = {name: form for name, form in known.items() if runs_as_it_is(form) or in_groups(form)}
+        kept = {name: form for name, form in known.items() if _stays(form)}
         arrays = {name: network.array(f"{name}.weight") for name in layers if name not in kept}
         steps = {name: row_steps(array, levels(self.bits)) for name, array in arrays.items()}
         if self.rounding == "adaptive":
@@ -172,6 +180,17 @@ class Int8(Step):
 
     def _points(self, network: Network, context: Context) -> Points:
         return Points(network.module, context.data.preprocessing.shape, context.data.preprocessing.dtype)
+
+
+def _stays(form: Form) -> bool:
+    """Whether a weight is on a grid already, chosen by somebody else."""
+    return runs_as_it_is(form) or in_groups(form)
+
+
+def _times(form: Form, factors: Tensor) -> Grid:
+    """The same integers, with steps times a factor for each row."""
+    assert isinstance(form, Grid)
+    return replace(form, table=form.table * to_numpy(factors))
 
 
 def _start(form: Grid, before: Form, bits: int) -> tuple[np.ndarray, int, np.ndarray]:
