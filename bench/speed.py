@@ -51,7 +51,6 @@ SHORTER: Mapping[str, tuple[Step, ...]] = {
     "resnet20": (
         PruneBlocks(blocks={"layer1*": 3, "layer2*": 1}, samples=128),
         replace(TAUGHT, epochs=64, lr=0.1, weight_decay=5e-4, clip=10, views=12),
-        replace(TAUGHT, epochs=40, weight_decay=5e-4, clip=10, views=12),
     ),
     "resnet56": (
         PruneBlocks(blocks={"layer1*": 8, "layer2*": 5, "layer3*": 4}, samples=128),
