@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from laconic.graph.network import Network
-from laconic.methods.int8.correct import MOST, correct_biases, scalable
+from laconic.methods.int8.correct import MOST, correct_moments, scalable
 
 Means = dict[str, list[Tensor]]
 
@@ -65,7 +65,7 @@ def test_means_are_what_they_were_after_each_of_many_layers() -> None:
     model, x = deep(), images()
     rounded, names = coarse(model), ["0", "2", "4", "6", "9"]
     wanted, before = means(model, names, x), means(rounded, names, x)
-    correct_biases(rounded, model, names, x)
+    correct_moments(rounded, model, names, x)
     after = means(rounded, names, x)
     for name in names:
         assert (before[name][0] - wanted[name][0]).abs().max() > 0.002
@@ -76,7 +76,7 @@ def test_only_biases_change_and_only_those_of_these_layers() -> None:
     model, x = deep(), images()
     rounded = coarse(model)
     before = {name: value.clone() for name, value in rounded.state_dict().items()}
-    correct_biases(rounded, model, ["0", "6"], x)
+    correct_moments(rounded, model, ["0", "6"], x)
     changed = {name for name, value in rounded.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"0.bias", "6.bias"}
     assert all(torch.equal(value, deep().state_dict()[name]) for name, value in model.state_dict().items())
@@ -87,7 +87,7 @@ def test_layers_without_a_bias_stay_and_those_behind_make_up_for_them() -> None:
     model, x = nn.Sequential(nn.Conv2d(3, 6, 3, bias=False), nn.ReLU(), nn.Conv2d(6, 4, 3)), images()
     rounded = coarse(model)
     before = rounded[0].weight.clone()
-    correct_biases(rounded, model, ["0", "2"], x)
+    correct_moments(rounded, model, ["0", "2"], x)
     assert rounded[0].bias is None
     assert torch.equal(rounded[0].weight, before)
     torch.testing.assert_close(means(rounded, ["2"], x), means(model, ["2"], x), rtol=1e-4, atol=1e-5)
@@ -96,7 +96,7 @@ def test_layers_without_a_bias_stay_and_those_behind_make_up_for_them() -> None:
 def test_nothing_changes_where_nothing_was_moved() -> None:
     model, x = deep(), images()
     same = Network(model).reformed({}).module
-    correct_biases(same, model, ["0", "2", "4", "6", "9"], x)
+    correct_moments(same, model, ["0", "2", "4", "6", "9"], x)
     for name, value in same.state_dict().items():
         torch.testing.assert_close(value, model.state_dict()[name], rtol=0, atol=1e-6)
 
@@ -117,7 +117,7 @@ class Twice(nn.Module):
 def test_a_layer_that_is_called_twice_is_put_right_at_its_first_call(listed: int) -> None:
     model, x = Twice(), images()
     rounded, names = coarse(model), [*["shared"] * listed, "last"]
-    correct_biases(rounded, model, names, x)
+    correct_moments(rounded, model, names, x)
     torch.testing.assert_close(means(rounded, ["shared"], x)["shared"][0], means(model, ["shared"], x)["shared"][0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(means(rounded, ["last"], x), means(model, ["last"], x), rtol=1e-4, atol=1e-5)
 
@@ -143,7 +143,7 @@ def test_standard_deviations_are_what_they_were_where_rows_may_be_scaled() -> No
     scaled = ["0", "4", "9"]
     weights = {name: rounded.get_submodule(name).weight.clone() for name in names}
     wanted = moments(model, names, x)
-    factors = correct_biases(rounded, model, names, x, scaled)
+    factors = correct_moments(rounded, model, names, x, scaled)
     after = moments(rounded, names, x)
     assert set(factors) == set(scaled)
     for name in names:
@@ -163,7 +163,7 @@ def test_factors_are_bounded_and_channels_of_nothing_stay() -> None:
     with torch.no_grad():
         for row, factor in enumerate((0.01, 100, 0, 0.8)):
             rounded[0].weight[row] *= factor
-    assert correct_biases(rounded, model, ["0"], x, ["0"])["0"].tolist() == pytest.approx([MOST, 1 / MOST, 1, 1.25])
+    assert correct_moments(rounded, model, ["0"], x, ["0"])["0"].tolist() == pytest.approx([MOST, 1 / MOST, 1, 1.25])
 
 
 def test_who_may_be_scaled() -> None:
@@ -180,5 +180,5 @@ def test_who_may_be_scaled() -> None:
 def test_no_hooks_are_left_behind() -> None:
     model = deep()
     rounded = coarse(model)
-    correct_biases(rounded, model, ["0", "2"], images())
+    correct_moments(rounded, model, ["0", "2"], images())
     assert not any(one._forward_hooks for network in (model, rounded) for one in network.modules())

@@ -2,7 +2,7 @@
 
 int8.py       the step
 ranges.py     where a value's grid ends, from calibration samples
-correct.py    biases that make up for what rounding moved
+correct.py    biases and steps that make up for what rounding moved
 equalize.py   channels brought to like ranges across two layers
 adaround.py   rounding up or down, whichever the layer's output asks for
 learned.py    training with the integers, on grids that learn

@@ -1,11 +1,11 @@
-"""Bias correction: rounding moves the mean of what a channel puts out, and its bias can take that back (Nagel et al. 2019, §4.2).
+"""Correction of moments: rounding moves the mean of what a channel puts out, and its bias can take that back (Nagel et al. 2019, §4.2).
 
 The means are measured: those of the network as it was, and, layer after layer in one pass, those of the rounded one, each with the layers
 before it already put right.
 
-Coarse grids also flatten what channels put out, and a layer later the more so: in a deep network of 4 bits, half of the standard deviation
-is gone at the end, however right the means are. A factor for each channel gives it back (Banner et al. 2019 do so with the moments of the
-weights themselves), and costs nothing where the steps of the weight's grid can take it in.
+Coarse grids also flatten what channels put out, and a layer later the more so, however right the means are: at 4 bits a deep network can
+lose more with them than without (bench/int8.py). A factor for each channel gives the standard deviation back (Banner et al. 2019 do so with
+the moments of the weights themselves), and costs nothing where the steps of the weight's grid can take it in.
 """
 
 from collections import Counter
@@ -20,10 +20,12 @@ MOST = 2.0  # a factor, or one by it: a channel that is all noise is not blown u
 
 
 @torch.no_grad()
-def correct_biases(
+def correct_moments(
     model: nn.Module, original: nn.Module, layers: Sequence[str], inputs: Tensor, spread: Collection[str] = ()
 ) -> dict[str, Tensor]:
-    """Change the biases of these layers, in place, so that each channel's mean output is what it was. Layers without a bias stay.
+    """Change the biases of these layers, in place, so that each channel's mean output is what it was, and their rows where they may.
+
+    Layers without a bias stay.
 
     Args:
         model: the rounded network.

@@ -26,7 +26,7 @@ from laconic.graph.network import Network
 from laconic.graph.rounding import Points
 from laconic.methods.context import Context
 from laconic.methods.int8.adaround import round_adaptively
-from laconic.methods.int8.correct import correct_biases, scalable
+from laconic.methods.int8.correct import correct_moments, scalable
 from laconic.methods.int8.equalize import equalize
 from laconic.methods.int8.learned import LearnedGrid, start_learning
 from laconic.methods.int8.ranges import criterion, ends, grid_between, seen
@@ -138,7 +138,7 @@ class Int8(Step):
     def _corrected(self, network: Network, settled: Network, layers: list[str], context: Context) -> Network:
         own = [name for name in scalable(settled.module, layers) if not _stays(network.form(f"{name}.weight"))]
         spread = own if self.correct == "spread" else []
-        factors = correct_biases(settled.module, network.module, layers, context.calibration(self.samples), spread)
+        factors = correct_moments(settled.module, network.module, layers, context.calibration(self.samples), spread)
         moved = {f"{name}.bias" for name in layers}  # off the grids that they may have been on
         settled = Network(settled.module, {name: form for name, form in settled.forms.items() if name not in moved}, settled.edits)
         return settled.reformed({f"{name}.weight": _times(settled.forms[f"{name}.weight"], by) for name, by in factors.items()})
