@@ -275,6 +275,18 @@ BROKEN = [
     ("steps:\n  - prune: {sparsity: {conv*: a lot}}", 2, "prune.sparsity.conv*", ""),
     ("steps:\n  - prune: {sparsity: 0.5, rounds: 2.5}", 2, "prune.rounds", ""),
     ("steps:\n  - prune: {sparsity: 0.5, scope: everywhere}", 2, "prune.scope: should be 'layer' or 'global', got 'everywhere'", ""),
+    (
+        "steps:\n  - int8: {correct: sread}",
+        2,
+        "int8.correct: should be a valid boolean or 'spread', got 'sread'",
+        "true or false, or spread",
+    ),
+    (
+        "steps:\n  - prune-channels: {macs: 0.5, multiple: all}",
+        2,
+        "should be a valid integer or 'measured'",
+        "without quotation marks: 5, or measured",
+    ),
     ("steps:\n  - prune: {sparsity: 0.5, rounds: 2}", 2, "needs training", "training: {epochs"),
     ("steps:\n  - prune", 2, "say either sparsity or quality", "prune: {sparsity: 0.9}"),
     ("steps:\n  - prune: {quality: 1.0, sparsity: 0.5}", 2, "say either sparsity or quality", ""),

@@ -18,6 +18,7 @@ from typing import Any, get_args, get_type_hints
 
 import pydantic
 import yaml
+from pydantic_core import ErrorDetails
 
 from laconic.base.errors import RecipeError
 from laconic.base.words import did_you_mean
@@ -133,16 +134,34 @@ def _placed(node: yaml.Node, source: str) -> Iterator[None]:
 
 
 def _explain(cause: pydantic.ValidationError, word: str, node: yaml.Node | None, source: str) -> RecipeError:
-    """The first complaint about the field that stands deepest, with its line."""
-    error = max(cause.errors(include_url=False), key=lambda e: len(e["loc"]))
-    path = [str(part) for part in error["loc"]]
-    shown = [part for part in path if not re.search(r"[\[(]|^(int|float|str|bool)$", part)]
+    """What is said of the field that stands deepest, with its line; of a field of several kinds, what each would take."""
+    errors = cause.errors(include_url=False)
+    error = max(errors, key=lambda e: len(e["loc"]))
+    shown = _shown(error)
     field, where = ".".join([word, *shown]), place(find(node, shown), source)
     if error["type"] == "unexpected_keyword_argument":
         return RecipeError(f"{field}: no such field", where=where, hint=did_you_mean(shown[-1], _fields(word, shown[:-1])))
+    kinds = [other for other in errors if _shown(other) == shown and len(other["loc"]) == len(error["loc"])]
+    first, *others = dict.fromkeys(map(_wanted, kinds))
+    wanted = " or ".join((first, *(other.removeprefix("should be ") for other in others)))
+    hint = ", or ".join(filter(None, dict.fromkeys(map(_hint, kinds))))
+    return RecipeError(f"{field}: {wanted}, got {error['input']!r}", where=where, hint=hint)
+
+
+def _shown(error: ErrorDetails) -> list[str]:
+    """The path to the field that it is about, as the text has it."""
+    return [part for part in map(str, error["loc"]) if not re.search(r"[\[(]|^(int|float|str|bool)$", part)]
+
+
+def _wanted(error: ErrorDetails) -> str:
+    return "should be a table of layers" if error["type"] == "dict_type" else error["msg"].removeprefix("Input ").lower()
+
+
+def _hint(error: ErrorDetails) -> str:
     allowed = re.findall(r"'(\w+)'", error["msg"]) if error["type"] == "literal_error" else []
-    hint = did_you_mean(str(error["input"]), allowed) if allowed else _HINTS.get(error["type"], "")
-    return RecipeError(f"{field}: {error['msg'].removeprefix('Input ').lower()}, got {error['input']!r}", where=where, hint=hint)
+    if len(allowed) == 1:  # beside other kinds
+        return allowed[0]
+    return did_you_mean(str(error["input"]), allowed) if allowed else _HINTS.get(error["type"], "")
 
 
 def _fields(word: str, path: list[str]) -> list[str]:
